@@ -1,0 +1,81 @@
+"""What came back: a Completion or a Failure. Values only; the rules that choose between them are in `classify`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """One HTTP response, whatever its status. `headers` has lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Action(Enum):
+    """What the engine does about a failed attempt."""
+
+    RETRY = "retry"  # the same request may well succeed later
+    ROW = "row"  # this request will not succeed; others may
+    STOP = "stop"  # no request of this statement will succeed: send nothing more
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer as the service sent it.
+
+    body: the response's JSON bytes, surrounding white space removed: the SQL column's value.
+    storable: validated, whole and conforming, so it may be kept for ever. A cut-off or filtered answer is
+        returned to its row but never stored.
+    """
+
+    body: bytes
+    storable: bool = True
+
+    @cached_property
+    def parsed(self) -> dict[str, Any]:
+        value: dict[str, Any] = orjson.loads(self.body)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer. The first six fields are the `error` object of the JSON column, in this order.
+
+    code: a stable word of this package (see `classify`); message: for people, names the cure where there is one.
+    retryable: whether asking again later may help. attempts: HTTP attempts made, 0 if none was.
+    http_status: of the last attempt, or the error's own code where HTTP said 200; None if no response came.
+    provider: the upstream provider's name where the service told it.
+    wait: seconds the service asked us to wait, None if it did not say.
+    slow_down: the service is overloaded or limits us: the whole pool should slow down, not only this request.
+    """
+
+    code: str
+    message: str
+    retryable: bool = False
+    attempts: int = 0
+    http_status: int | None = None
+    provider: str | None = None
+    action: Action = Action.ROW
+    wait: float | None = None
+    slow_down: bool = False
+
+    def after(self, attempts: int) -> Failure:
+        return replace(self, attempts=attempts)
+
+    @property
+    def body(self) -> bytes:
+        """As the JSON column shows it: `{"error": {"code", "message", "retryable", "attempts", "http_status", "provider"}}`."""
+        names = ("code", "message", "retryable", "attempts", "http_status", "provider")
+        return orjson.dumps({"error": {name: getattr(self, name) for name in names}})
+
+
+Outcome: TypeAlias = Completion | Failure
