@@ -1,0 +1,195 @@
+"""What each setting may be: its environment variable, its words for people, its range.
+
+Decides whether one value is right and how it is written down. Must not know where values come from or what
+they do.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+from duck_or.errors import SettingsError
+
+NO_VALUE = ("", "none")  # how text (the environment, the config file) says None
+_FLAGS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+_LOOKS_LIKE_KEY = re.compile(r"\bsk-\w")
+
+
+class Rule(NamedTuple):
+    """One setting. environment: its variable. expected: how the sentence "… must be" ends.
+
+    check: the value normalised; ValueError when it is not allowed. parse: from text; ValueError when it is
+    not one. optional: whether None is a value.
+    """
+
+    environment: str
+    expected: str
+    check: Callable[[Any], Any]
+    parse: Callable[[str], Any] = str
+    optional: bool = False
+
+
+def whole(minimum: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+            raise ValueError
+        return value
+
+    return check
+
+
+def number(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
+        raise ValueError
+    return float(value)
+
+
+def positive(value: Any) -> float:
+    if not number(value):
+        raise ValueError
+    return float(value)
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in words:
+            raise ValueError
+        return str(value)
+
+    return check
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def flag_text(text: str) -> bool:
+    if text.lower() not in _FLAGS:
+        raise ValueError
+    return _FLAGS[text.lower()]
+
+
+def name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def header_text(value: Any) -> str:
+    """Printable ASCII, because it travels in an HTTP header: a line break could smuggle in another header."""
+    text = name(value)
+    if not text.isascii() or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def key(value: Any) -> str:
+    text = header_text(value)
+    if " " in text:
+        raise ValueError
+    return text
+
+
+def address(value: Any) -> str:
+    """An http(s) URL without trailing slash, host in lower case: one spelling, since it is in the cache key."""
+    parts = urlsplit(header_text(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError
+    if " " in value.strip() or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError
+    return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+
+
+def file_path(value: Any) -> Path:
+    """Absolute, so that a later change of directory does not move it."""
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise ValueError
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:  # `~` of a user without a home directory
+        raise ValueError from error
+
+
+def rate(value: Any) -> float | None:
+    return number(value) or None
+
+
+RULES = {
+    "api_key": Rule("OPENROUTER_API_KEY", "a key without spaces or line breaks", key, optional=True),
+    "base_url": Rule(
+        "OPENROUTER_BASE_URL", "an http:// or https:// address without user, query and fragment", address
+    ),
+    "model": Rule("OPENROUTER_MODEL", "the name of a model, such as openai/gpt-5-mini", name, optional=True),
+    "rate_limit": Rule(
+        "OPENROUTER_RATE_LIMIT", "a number of requests per minute, 0 for no limit", rate, float, optional=True
+    ),
+    "max_in_flight": Rule("DUCK_OR_MAX_IN_FLIGHT", "a whole number of requests, at least 1", whole(1), int),
+    "timeout": Rule("DUCK_OR_TIMEOUT", "a number of seconds above 0", positive, float),
+    "attempts": Rule("DUCK_OR_ATTEMPTS", "a whole number of attempts, at least 1", whole(1), int),
+    "max_wait": Rule("DUCK_OR_MAX_WAIT", "a number of seconds, 0 or more", number, float),
+    "on_error": Rule("DUCK_OR_ON_ERROR", "one of raise, null, json", one_of("raise", "null", "json")),
+    "transport": Rule("DUCK_OR_TRANSPORT", "one of openai, http", one_of("openai", "http")),
+    "cache_path": Rule(
+        "DUCK_OR_CACHE", "the path of a file, or none to remember in memory only", file_path, optional=True
+    ),
+    "cache_ttl": Rule(
+        "DUCK_OR_CACHE_TTL", "a number of seconds above 0, or none", positive, float, optional=True
+    ),
+    "cache_max_bytes": Rule(
+        "DUCK_OR_CACHE_MAX_BYTES",
+        "a whole number of bytes, at least 1, or none",
+        whole(1),
+        int,
+        optional=True,
+    ),
+    "memory_cache_bytes": Rule(
+        "DUCK_OR_MEMORY_CACHE_BYTES", "a whole number of bytes, 0 or more", whole(0), int
+    ),
+    "budget_usd": Rule(
+        "DUCK_OR_BUDGET_USD", "a number of US dollars, 0 or more, or none", number, float, optional=True
+    ),
+    "site_url": Rule("OPENROUTER_SITE_URL", "an address in printable ASCII", header_text, optional=True),
+    "app_name": Rule("OPENROUTER_APP_NAME", "a name in printable ASCII", header_text, optional=True),
+    "log_prompts": Rule("DUCK_OR_LOG_PROMPTS", "true or false", flag, flag_text),
+}
+
+
+def checked(setting: str, value: Any, said: str) -> Any:
+    """The normalised value. said: how the value was given, for the message. Raises SettingsError."""
+    rule = RULES[setting]
+    if value is None and rule.optional:
+        return None
+    with suppress(ValueError):  # its message may quote the value, which may be a key: it must not be chained
+        return rule.check(value)
+    raise SettingsError(f"{said}: {setting} must be {rule.expected}")
+
+
+def parsed(setting: str, text: str, said: str) -> Any:
+    """The value that a text stands for, not yet checked. Raises SettingsError."""
+    rule = RULES[setting]
+    if rule.optional and text.strip().lower() in NO_VALUE:
+        return None
+    with suppress(ValueError):  # as in `checked`
+        return rule.parse(text.strip())
+    raise SettingsError(f"{said}: {setting} must be {rule.expected}")
+
+
+def displayed(setting: str, value: Any) -> str:
+    """The value as it may be shown: never a key, wherever it was put by mistake."""
+    text = str(value)
+    if value is not None and (setting == "api_key" or _LOOKS_LIKE_KEY.search(text)):
+        return f"…{text[-4:]}" if len(text) >= 24 else "…"
+    if setting in ("base_url", "site_url") and ("@" in text or "?" in text):
+        return "'…'"  # a user's password or a key may stand in it
+    return repr(text) if isinstance(value, Path) else repr(value)
