@@ -1,0 +1,110 @@
+"""What is asked: SQL arguments → canonical body bytes → cache key.
+
+Decides which requests are the same request. Must not know DuckDB, Arrow, the event loop, or what an answer
+looks like.
+
+The key is the SHA-256 of the key format's version, the endpoint's URL and the canonical body. It does not
+hold the API key, the attribution headers or the model name that comes back. The body is sent in the canonical
+order too, because OpenRouter's own response cache compares bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from duck_or.arguments import parse_options
+from duck_or.errors import ArgumentError
+from duck_or.json_values import JsonObject, canonical_json
+from duck_or.messages import parse_messages
+
+__all__ = ["CHAT_PATH", "KEY_VERSION", "BodyTemplate", "Request", "cache_key", "canonical_json"]
+
+CHAT_PATH = "/chat/completions"
+KEY_VERSION = 1  # a change of any golden vector means a new version, and every stored answer is asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. Requests are the same when their keys are.
+
+    path: below the base URL. body: canonical JSON, the bytes that are sent. key: 32 bytes. model: as asked,
+    None where `models` or a preset decides. max_tokens: the cap that was asked for, None if none.
+    response_format: what the answer has to obey, None if anything goes; shared by all requests of a template,
+    never to be changed.
+    """
+
+    path: str
+    body: bytes = field(repr=False)  # prompts stay out of logs
+    key: bytes
+    model: str | None
+    max_tokens: int | None = field(default=None, compare=False)
+    response_format: JsonObject | None = field(default=None, compare=False, repr=False)
+
+
+def cache_key(url: str, body: bytes) -> bytes:
+    """The 32-byte key of a canonical `body` sent to `url`, the whole address of the endpoint."""
+    return hashlib.sha256(_key_prefix(url) + body).digest()
+
+
+def _key_prefix(url: str) -> bytes:
+    address = url.encode()
+    # With its length in front, no address can pose as the beginning of a body.
+    return b"duck_or %d\n%d\n%s\n" % (KEY_VERSION, len(address), address)
+
+
+class BodyTemplate:
+    """All that the rows with equal options share, worked out once; `request` adds a row's messages.
+
+    base_url: without trailing slash. body: the request's body without `messages`. Raises ArgumentError when
+    the body cannot be written as JSON. Immutable, so several threads may use it at once.
+    """
+
+    __slots__ = ("_after", "_before", "_hash", "max_tokens", "model", "path", "response_format")
+
+    def __init__(self, base_url: str, body: JsonObject, path: str = CHAT_PATH) -> None:
+        self.path = path
+        # `messages` goes to its sorted place between the two halves: a row costs its own text, not the body's.
+        before = _canonical({name: value for name, value in body.items() if name < "messages"})[1:-1]
+        after = _canonical({name: value for name, value in body.items() if name > "messages"})[1:-1]
+        self._before = b"{" + before + (b"," if before else b"") + b'"messages":'
+        self._after = (b"," if after else b"") + after + b"}"
+        self.model: str | None = body.get("model")
+        self.max_tokens = _max_tokens(body)
+        self.response_format = _response_format(body)
+        self._hash = hashlib.sha256(_key_prefix(base_url + path) + self._before)
+
+    @classmethod
+    def from_options(cls, options_json: str, base_url: str, default_model: str | None) -> BodyTemplate:
+        """The template for the SQL arguments after `messages`. Raises ArgumentError (see `arguments`)."""
+        return cls(base_url, parse_options(options_json, default_model))
+
+    def request(self, messages_text: str) -> Request:
+        """The request for one row. Raises ArgumentError (see `messages.parse_messages`)."""
+        rest = _canonical(parse_messages(messages_text)) + self._after
+        key = self._hash.copy()
+        key.update(rest)
+        return Request(
+            self.path, self._before + rest, key.digest(), self.model, self.max_tokens, self.response_format
+        )
+
+
+def _canonical(value: Any) -> bytes:
+    try:
+        return canonical_json(value)
+    except ValueError as error:
+        raise ArgumentError(f"the request cannot be sent: {error}") from error
+
+
+def _max_tokens(body: JsonObject) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = body.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return int(value)
+    return None
+
+
+def _response_format(body: JsonObject) -> JsonObject | None:
+    value = body.get("response_format")
+    return value if isinstance(value, dict) else None
