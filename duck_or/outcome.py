@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
+
+if TYPE_CHECKING:
+    from duck_or.call_summary import CallSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +30,23 @@ class Action(Enum):
     STOP = "stop"  # no request of this statement will succeed: send nothing more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Completion:
     """An answer as the service sent it.
 
     body: the response's JSON bytes, surrounding white space removed: the SQL column's value.
     storable: validated, whole and conforming, so it may be kept for ever. A cut-off or filtered answer is
         returned to its row but never stored.
+    summary: what it says of itself, where whoever made this had it parsed anyway.
     """
 
     body: bytes
     storable: bool = True
+    summary: CallSummary | None = field(default=None, compare=False, repr=False)
 
-    @cached_property
+    @property
     def parsed(self) -> dict[str, Any]:
+        """The body as Python values, parsed anew each time: kept, they would take several times its size."""
         value: dict[str, Any] = orjson.loads(self.body)
         return value
 

@@ -31,7 +31,7 @@ class Request:
 
     path: below the base URL. body: canonical JSON, the bytes that are sent. key: 32 bytes. model: as asked,
     None where `models` or a preset decides. max_tokens: the cap that was asked for, None if none.
-    response_format: what the answer has to obey, None if anything goes; shared by all requests of a template,
+    schema: the JSON Schema that the answer has to obey, None if anything goes; shared by all requests of a template,
     never to be changed.
     """
 
@@ -40,7 +40,7 @@ class Request:
     key: bytes
     model: str | None
     max_tokens: int | None = field(default=None, compare=False)
-    response_format: JsonObject | None = field(default=None, compare=False, repr=False)
+    schema: JsonObject | None = field(default=None, compare=False, repr=False)
 
 
 def cache_key(url: str, body: bytes) -> bytes:
@@ -61,7 +61,7 @@ class BodyTemplate:
     the body cannot be written as JSON. Immutable, so several threads may use it at once.
     """
 
-    __slots__ = ("_after", "_before", "_hash", "max_tokens", "model", "path", "response_format")
+    __slots__ = ("_after", "_before", "_hash", "max_tokens", "model", "path", "schema")
 
     def __init__(self, base_url: str, body: JsonObject, path: str = CHAT_PATH) -> None:
         self.path = path
@@ -72,7 +72,7 @@ class BodyTemplate:
         self._after = (b"," if after else b"") + after + b"}"
         self.model: str | None = body.get("model")
         self.max_tokens = _max_tokens(body)
-        self.response_format = _response_format(body)
+        self.schema = _answer_schema(body)
         self._hash = hashlib.sha256(_key_prefix(base_url + path) + self._before)
 
     @classmethod
@@ -85,9 +85,7 @@ class BodyTemplate:
         rest = _canonical(parse_messages(messages_text)) + self._after
         key = self._hash.copy()
         key.update(rest)
-        return Request(
-            self.path, self._before + rest, key.digest(), self.model, self.max_tokens, self.response_format
-        )
+        return Request(self.path, self._before + rest, key.digest(), self.model, self.max_tokens, self.schema)
 
 
 def _canonical(value: Any) -> bytes:
@@ -105,6 +103,13 @@ def _max_tokens(body: JsonObject) -> int | None:
     return None
 
 
-def _response_format(body: JsonObject) -> JsonObject | None:
-    value = body.get("response_format")
-    return value if isinstance(value, dict) else None
+def _answer_schema(body: JsonObject) -> JsonObject | None:
+    """What `response_format` asks for, as a schema: 'json_object' asks for any object, other types for nothing."""
+    wanted = body.get("response_format")
+    if not isinstance(wanted, dict):
+        return None
+    if wanted.get("type") == "json_object":
+        return {"type": "object"}
+    described = wanted.get("json_schema")
+    schema = described.get("schema") if isinstance(described, dict) else None
+    return schema if isinstance(schema, dict) else None

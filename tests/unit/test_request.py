@@ -139,14 +139,23 @@ def test_a_request_knows_its_cap_on_tokens(kwargs: Any, cap: int | None) -> None
     assert template(kwargs).request(HELLO).max_tokens == cap
 
 
-def test_requests_of_one_template_share_what_the_answer_has_to_obey() -> None:
-    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
-    shared = template({"response_format": form})
-    requests = [shared.request(HELLO), shared.request('[{"role":"user","content":"Bye"}]')]
-    assert requests[0].response_format == form
-    assert requests[0].response_format is requests[1].response_format
-    assert template().request(HELLO).response_format is None
-    assert template({"response_format": "json"}).request(HELLO).response_format is None
+@pytest.mark.parametrize(
+    ("response_format", "schema"),
+    [
+        ({"type": "json_schema", "json_schema": {"name": "a", "schema": {"minimum": 1}}}, {"minimum": 1}),
+        ({"type": "json_schema", "json_schema": {"name": "a"}}, None),
+        ({"type": "json_object"}, {"type": "object"}),
+        ({"type": "text"}, None),
+        ("json", None),
+    ],
+)
+def test_a_request_knows_the_schema_its_answer_has_to_obey(response_format: Any, schema: Any) -> None:
+    assert template({"response_format": response_format}).request(HELLO).schema == schema
+
+
+def test_requests_of_one_template_share_their_schema() -> None:
+    shared = template({"response_format": {"type": "json_object"}})
+    assert shared.request(HELLO).schema is shared.request('[{"role":"user","content":"Bye"}]').schema
 
 
 def test_a_request_hides_its_prompt_when_printed() -> None:
