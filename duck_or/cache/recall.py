@@ -10,17 +10,18 @@ stays the exact cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import getsizeof
 from typing import NamedTuple
 
-from duck_or.outcome import Completion
-
 OVERHEAD = 350
-"""Bytes one entry costs beside its text and body: the two objects, the pair and its place in the dictionary."""
+"""Bytes one entry costs beside its text and body: the two objects, the pair and its place in the dictionary.
+
+Also what a dictionary costs beside its options text."""
 
 
 class Answer(NamedTuple):
     key: bytes
-    completion: Completion
+    body: bytes
 
 
 class Recall:
@@ -49,7 +50,9 @@ class Recall:
         return found
 
     def remember(self, options: str, text: str, answer: Answer) -> None:
-        size = len(text) + len(answer.completion.body) + OVERHEAD
+        size = getsizeof(text) + len(answer.body) + OVERHEAD
+        if options not in self._young:
+            size += getsizeof(options) + OVERHEAD
         if size > self._half:
             return
         if self._young_bytes + size > self._half:

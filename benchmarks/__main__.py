@@ -1,0 +1,44 @@
+"""Every benchmark, one after another; `make bench` calls this. `python -m benchmarks [NAME …]` runs some of them."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from benchmarks import (
+    bench_bridge,
+    bench_duplicates,
+    bench_hits,
+    bench_import,
+    bench_latency,
+    bench_memory,
+    bench_rate_limit,
+    bench_store,
+)
+from benchmarks.report import print_results
+
+BENCHMARKS = {
+    "import": bench_import.run,
+    "bridge": bench_bridge.run,
+    "duplicates": bench_duplicates.run,
+    "hits": bench_hits.run,
+    "store": bench_store.run,
+    "latency": bench_latency.run,
+    "rate_limit": bench_rate_limit.run,
+    "memory": bench_memory.run,
+}
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := set(chosen) - set(BENCHMARKS):
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    for name in chosen:
+        started = time.perf_counter()
+        results = BENCHMARKS[name]()
+        print(f"\n{name} ({time.perf_counter() - started:.0f} s)")
+        print_results(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+-- One question for each row. `messages` is a list of structs; the answer is the service's JSON, as it sent it.
+CREATE OR REPLACE TABLE reviews AS
+FROM (VALUES
+    (1, 'The kettle boils in a minute and never drips.'),
+    (2, 'Arrived broken, and nobody answers the phone.'),
+    (3, 'Fine for the price.')
+) AS t(id, review);
+
+SELECT
+    id,
+    chat_completions(
+        [{'role': 'system', 'content': 'Answer with one word: positive, negative or neutral.'},
+         {'role': 'user', 'content': review}],
+        model := 'openai/gpt-5-mini'
+    ) ->> '$.choices[0].message.content' AS mood
+FROM reviews
+ORDER BY id;
