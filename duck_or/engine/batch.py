@@ -1,0 +1,136 @@
+"""What crosses the thread border: one chunk's distinct requests on their way out, their outcomes on the way back.
+
+A Batch is made by the thread that evaluates SQL, resolved on the event loop, and belongs to a Statement, which knows
+what every chunk of one SQL statement must know: whether it was stopped, and what was answered but may not be cached.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+from duck_or.errors import Cancelled, RequestFailed, StatementStopped
+from duck_or.outcome import Action, Completion, Failure, Outcome
+from duck_or.request import Request
+
+if TYPE_CHECKING:
+    from duck_or.engine.ledger import Ledger
+    from duck_or.policy.retry import RetryPolicy
+
+LOOK_AGAIN = 0.1
+"""Seconds between two looks for Ctrl-C while a chunk waits: the main thread can only handle signals between waits."""
+
+STATEMENT_MEMORY = 64 * 1024 * 1024
+"""Bytes of failures and cut-off answers one statement remembers, so that repeating an expression asks nothing again."""
+
+
+class Statement:
+    """One SQL statement. DuckDB may evaluate the same call twice in it: both must see the same outcome."""
+
+    def __init__(self) -> None:
+        self._outcomes: LRUCache[bytes, Outcome] = LRUCache(STATEMENT_MEMORY, getsizeof=_weight)
+        self._guard = threading.Lock()
+        self.stopped: Failure | None = None
+        self.cancelled = False
+
+    def stop(self, failure: Failure) -> None:
+        """Nothing further is sent for this statement. The first reason stays."""
+        if self.stopped is None:
+            self.stopped = failure
+
+    def check(self) -> None:
+        """Raises RequestFailed or Cancelled when the statement may not go on."""
+        if self.cancelled:
+            raise Cancelled("the statement was cancelled; what was answered until then is in the cache")
+        if self.stopped is not None:
+            raise stop_error(self.stopped)
+
+    def remember(self, key: bytes, outcome: Outcome) -> None:
+        with self._guard:
+            self._outcomes[key] = outcome
+
+    def recall(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """What this statement already came to know and no cache may keep: failures, cut-off answers."""
+        if not self._outcomes:
+            return {}
+        with self._guard:
+            return {key: self._outcomes[key] for key in keys if key in self._outcomes}
+
+
+def _weight(outcome: Outcome) -> int:
+    return 400 + len(outcome.body if isinstance(outcome, Completion) else outcome.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How one session wants its requests treated.
+
+    timeout: seconds of wall clock for one attempt. stop_on_failure: one failed row stops the statement.
+    """
+
+    timeout: float
+    retry: RetryPolicy
+    stop_on_failure: bool = False
+
+
+class Batch:
+    """Distinct requests of one chunk. `outcomes[i]` answers `requests[i]` once `wait` returns."""
+
+    __slots__ = ("__weakref__", "_done", "_remaining", "ledger", "outcomes", "requests", "statement", "terms")
+
+    def __init__(
+        self, requests: Sequence[Request], statement: Statement, terms: Terms, ledger: Ledger
+    ) -> None:
+        self.requests = requests
+        self.statement = statement
+        self.terms = terms
+        self.ledger = ledger
+        self.outcomes: list[Outcome | None] = [None] * len(requests)
+        self._remaining = len(requests)
+        self._done = threading.Event()
+        if not requests:
+            self._done.set()
+
+    def resolve(self, index: int, outcome: Outcome) -> None:
+        """Called on the event loop, once for each request; a later outcome changes nothing."""
+        if self.outcomes[index] is not None:
+            return
+        self.outcomes[index] = outcome
+        self._remaining -= 1
+        if self._remaining == 0:
+            self._done.set()
+
+    def fail(self, failure: Failure) -> None:
+        """Give every request that has no outcome yet this one. Called on the event loop."""
+        for index, outcome in enumerate(self.outcomes):
+            if outcome is None:
+                self.resolve(index, failure)
+
+    def wait(self, withdraw: Callable[[Batch], None]) -> list[Outcome]:
+        """Block until every request has its outcome. On Ctrl-C or cancellation, `withdraw(self)` and raise."""
+        try:
+            while not self._done.wait(LOOK_AGAIN):
+                if self.statement.cancelled:
+                    self.statement.check()
+        except BaseException:
+            withdraw(self)
+            raise
+        return [outcome for outcome in self.outcomes if outcome is not None]
+
+
+def stop_error(failure: Failure) -> RequestFailed:
+    """The exception for a failure that ends the statement; its message says how to go on."""
+    facts = [f"code {failure.code}", f"attempts {failure.attempts}"]
+    facts += [f"HTTP {failure.http_status}"] if failure.http_status else []
+    facts += [f"provider {failure.provider}"] if failure.provider else []
+    told = f"{failure.message} ({', '.join(facts)})"
+    if failure.action is Action.STOP:
+        return StatementStopped(f"{told}. Nothing further was sent; answers that came back are kept.")
+    return RequestFailed(
+        f"{told}. Answers that came back are kept: running the statement again asks only for the rest. "
+        "To keep going past such rows use try_chat_completions(...) or on_error = 'json' or 'null'."
+    )

@@ -1,0 +1,108 @@
+"""One session's books: where its answers are kept, what was counted, what was spent.
+
+A lane (see `lane`) is shared by sessions; each flight is entered in the books of those who waited for it. When and
+whether a request is sent, the ledger must not know.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from duck_or.call_summary import summary_of
+from duck_or.calls import CacheHits, Call, CallLog, FailedRow
+from duck_or.outcome import Completion, Failure, Outcome
+from duck_or.stats import StatsCounter
+
+if TYPE_CHECKING:
+    from duck_or.cache.contract import Kept
+    from duck_or.cache.memory import MemoryCache
+    from duck_or.engine.single_flight import Flight
+    from duck_or.engine.spending import Spending
+    from duck_or.request import Request
+
+
+class StoreGate(Protocol):
+    """The persistent store as the event loop sees it: asked now, answered later."""
+
+    def look_up(self, keys: list[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None: ...
+
+    def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Ledger:
+    memory: MemoryCache
+    store: StoreGate
+    calls: CallLog
+    stats: StatsCounter = field(default_factory=StatsCounter)
+    log_prompts: bool = False
+    spending: Spending | None = None
+    wall_clock: Callable[[], float] = time.time
+
+    def settle(self, held_usd: float, outcome: Outcome | None) -> None:
+        """An attempt is over: what was held back for it becomes what it cost. None: it was cancelled."""
+        if self.spending is None:
+            return
+        if not isinstance(outcome, Completion):
+            self.spending.budget.release(held_usd)
+            return
+        cost = summary_of(outcome).cost_usd
+        self.spending.budget.settle(held_usd, held_usd if cost is None else cost)
+
+    def enter_hits(
+        self, counter: Literal["memory_hits", "store_hits"], requests: Iterable[Request], rows: int
+    ) -> None:
+        """Requests that a cache answered, for so many rows."""
+        self.stats.add(**{counter: rows})
+        keys: dict[str | None, list[bytes]] = {}
+        for request in requests:
+            keys.setdefault(request.model, []).append(request.key)
+        for model, hits in keys.items():
+            self.log_hits(model, hits)
+
+    def log_hits(self, model: str | None, keys: Sequence[bytes]) -> None:
+        self.calls.add_hits(CacheHits(self.wall_clock(), model, keys, self._peek))
+
+    def _peek(self, keys: Sequence[bytes]) -> Sequence[Kept | None]:
+        return self.memory.get_many(keys, self.wall_clock())
+
+    def enter(self, flight: Flight, outcome: Outcome, latency: float | None) -> None:
+        """One flight that this session started is over. latency: seconds of its last attempt, None if never sent."""
+        if latency is None:
+            self.stats.add(withdrawn=1)
+            return
+        call = self._call(flight, outcome, latency)
+        self._count(call, outcome)
+        self.calls.add(call)
+        if isinstance(outcome, Failure):
+            self.calls.add_failure(FailedRow(call.time, outcome, call.model, call.cache_key))
+
+    def _call(self, flight: Flight, outcome: Outcome, latency: float) -> Call:
+        return Call(
+            time=flight.first_sent or self.wall_clock(),
+            model=flight.request.model,
+            cache_key=flight.request.key,
+            cache_hit=False,
+            attempts=flight.attempts,
+            latency=latency,
+            error_code=None if isinstance(outcome, Completion) else outcome.code,
+            http_status=200 if isinstance(outcome, Completion) else outcome.http_status,
+            summary=summary_of(outcome) if isinstance(outcome, Completion) else None,
+            prompt=flight.request.body if self.log_prompts else None,
+        )
+
+    def _count(self, call: Call, outcome: Outcome) -> None:
+        served = call.summary
+        self.stats.add(
+            answered=isinstance(outcome, Completion),
+            failed=isinstance(outcome, Failure),
+            prompt_tokens=(served and served.prompt_tokens) or 0,
+            completion_tokens=(served and served.completion_tokens) or 0,
+            cached_tokens=(served and served.cached_tokens) or 0,
+            cost_usd=(served and served.cost_usd) or 0.0,
+        )

@@ -1,0 +1,115 @@
+"""One answer per request: equal requests that are under way at the same time share one flight.
+
+A flight is abandoned only when its last waiter has left. When a request may leave, and how often, it must not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from duck_or.engine.batch import Batch, Statement
+from duck_or.outcome import Outcome
+from duck_or.request import Request
+
+if TYPE_CHECKING:
+    from duck_or.engine.ledger import Ledger
+    from duck_or.policy.gate import Gate
+    from duck_or.policy.pace import Ticket
+
+
+class Phase(Enum):
+    LOOKING = auto()  # the store is asked
+    QUEUED = auto()  # waits for a slot and a token
+    FLYING = auto()  # an attempt is on the wire
+    RESTING = auto()  # waits for its next attempt; holds no slot
+    LANDING = auto()  # answered, being written to the store
+    OVER = auto()  # its waiters have their outcome, or there are none left
+
+
+class Flight:
+    """One request under way and everybody who waits for it. Lives on the event loop's thread only."""
+
+    __slots__ = (
+        "attempts", "first_sent", "gate", "handle", "held_usd", "kept_by", "launched", "owner", "phase",
+        "request", "ticket", "waited", "waiters", "writes",
+    )  # fmt: skip
+
+    def __init__(self, request: Request, owner: Batch, index: int) -> None:
+        self.request = request
+        self.owner = owner
+        self.waiters: list[tuple[Batch, int]] = [(owner, index)]
+        self.phase = Phase.LOOKING
+        self.attempts = 0
+        self.waited = 0.0  # seconds spent between attempts
+        self.launched = 0.0  # loop time of the last attempt's start
+        self.first_sent: float | None = None  # wall time of the first attempt
+        self.handle: asyncio.Task[Outcome] | asyncio.TimerHandle | None = None
+        self.gate: Gate | None = None  # that let the last attempt go, and its ticket
+        self.ticket: Ticket | None = None
+        self.kept_by: set[Ledger] = set()
+        self.writes = 0
+        self.held_usd = 0.0  # of its session's budget, while an attempt is under way
+
+    @property
+    def statements(self) -> set[Statement]:
+        return {batch.statement for batch, _ in self.waiters}
+
+    @property
+    def stopped(self) -> bool:
+        """Every statement that waits for it was stopped: it need not be sent any more."""
+        return all(batch.statement.stopped is not None for batch, _ in self.waiters)
+
+
+class SingleFlight:
+    """The flights of one endpoint and key, by cache key."""
+
+    def __init__(self) -> None:
+        self._flights: dict[bytes, Flight] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def board(self, batch: Batch, index: int) -> Flight | None:
+        """Wait for the equal flight that is under way, or start one: then it is returned."""
+        request = batch.requests[index]
+        flight = self._flights.get(request.key)
+        if flight is not None:
+            flight.waiters.append((batch, index))
+            return None
+        flight = self._flights[request.key] = Flight(request, batch, index)
+        return flight
+
+    def land(self, flight: Flight) -> list[tuple[Batch, int]]:
+        """The flight is over; returns who waited. The next equal request starts a new one."""
+        flight.phase = Phase.OVER
+        # A timer's arguments lead back here: a cycle would live until the collector comes by.
+        flight.handle = None
+        self._flights.pop(flight.request.key, None)
+        return flight.waiters
+
+    def leave(self, batch: Batch) -> list[Flight]:
+        """The batch stops waiting; returns the flights it waited for."""
+        left = []
+        for request in batch.requests:
+            flight = self._flights.get(request.key)
+            if flight is None:
+                continue
+            staying = [waiter for waiter in flight.waiters if waiter[0] is not batch]
+            if len(staying) < len(flight.waiters):
+                flight.waiters = staying
+                left.append(flight)
+        return left
+
+    def clear(self) -> list[Flight]:
+        """Forget every flight; returns them."""
+        flights, self._flights = list(self._flights.values()), {}
+        for flight in flights:
+            flight.phase = Phase.OVER
+        return flights
+
+    def waiting(self) -> list[Flight]:
+        """Flights that have not been answered and are not on the wire."""
+        idle = (Phase.QUEUED, Phase.RESTING)
+        return [flight for flight in self._flights.values() if flight.phase in idle]

@@ -1,0 +1,121 @@
+"""The persistent store's own thread: disk and compression never hold up the event loop.
+
+Look-ups and writes go through one queue, so a look-up sees every write asked for before it. Writes gather while one is
+under way and then go together (group commit): the busier the disk, the larger the batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
+from typing import Protocol
+
+from duck_or.cache.contract import Kept
+
+log = logging.getLogger("duck_or")
+
+
+class AnswerStore(Protocol):
+    """What the engine needs of a store. It never raises: a broken store finds nothing and keeps nothing."""
+
+    def get_many(self, keys: Sequence[bytes], now: float) -> dict[bytes, Kept]: ...
+
+    def put_many(self, items: Mapping[bytes, bytes], now: float) -> object: ...
+
+    def close(self) -> None: ...
+
+
+class StoreThread:
+    """Runs a store's calls in order on a daemon thread; each one's result is handed to `deliver` with its callback."""
+
+    def __init__(
+        self,
+        store: AnswerStore,
+        deliver: Callable[..., None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._deliver = deliver
+        self._clock = clock
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._guard = threading.Lock()  # over the next three and over the order in which work is put
+        self._closed = False
+        self._gathered: dict[bytes, bytes] = {}
+        self._landed: list[Callable[[], None]] = []
+        self._thread = threading.Thread(target=self._run, name="duck_or store", daemon=True)
+        self._thread.start()
+
+    def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
+        """Ask for all `keys` at once; `found(answers)` is delivered later. Once closed, nothing is found."""
+        with self._guard:
+            if not self._closed:
+                self._work.put(lambda: self._deliver(found, self._get(keys)))
+                return
+        self._deliver(found, {})
+
+    def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
+        """Keep one answer; `landed()` is delivered when it is durable (or the store has reported that it cannot).
+
+        Once closed, nothing is kept, and nobody waits for it.
+        """
+        with self._guard:
+            if not self._closed:
+                if not self._gathered:
+                    self._work.put(self._write_gathered)
+                self._gathered[key] = body
+                self._landed.append(landed)
+                return
+        self._deliver(landed)
+
+    def close(self) -> None:
+        """Finish what was asked for, then close the store. Waits. Idempotent."""
+        with self._guard:
+            self._closed = True
+            self._work.put(None)
+        self._thread.join()
+
+    def _write_gathered(self) -> None:
+        with self._guard:
+            items, self._gathered = self._gathered, {}
+            landed, self._landed = self._landed, []
+        self._put(items)
+        self._deliver(_call_each, landed)
+
+    def _get(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
+        try:
+            return self._store.get_many(keys, self._clock())
+        except Exception:  # a bug in a store must cost a second request, never leave the rows waiting
+            log.exception("the answer store broke while reading; its answers are asked for again")
+            return {}
+
+    def _put(self, items: Mapping[bytes, bytes]) -> None:
+        try:
+            self._store.put_many(items, self._clock())
+        except Exception:  # a bug in a store must not keep the answers from their rows
+            log.exception("the answer store broke while writing; %d answers are not kept", len(items))
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+        self._store.close()
+
+
+class NoStore:
+    """Memory only: finds nothing, keeps nothing, and costs no thread."""
+
+    def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
+        found({})
+
+    def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
+        landed()
+
+    def close(self) -> None:
+        pass
+
+
+def _call_each(callbacks: Sequence[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        callback()
