@@ -1,0 +1,34 @@
+"""Ask a language model about every row, from plain DuckDB SQL: `SELECT chat_completions(...)`.
+
+`register(con)` makes the SQL functions callable on a DuckDB connection.
+"""
+
+from duck_or.errors import (
+    ArgumentError,
+    Cancelled,
+    DuckOrError,
+    RequestFailed,
+    SessionClosed,
+    SettingsError,
+    StatementStopped,
+)
+from duck_or.session import Session
+from duck_or.settings import Settings
+from duck_or.sql.registration import register
+from duck_or.stats import Stats
+from duck_or.version import __version__
+
+__all__ = [
+    "ArgumentError",
+    "Cancelled",
+    "DuckOrError",
+    "RequestFailed",
+    "Session",
+    "SessionClosed",
+    "Settings",
+    "SettingsError",
+    "StatementStopped",
+    "Stats",
+    "__version__",
+    "register",
+]

@@ -1,0 +1,231 @@
+"""The composition root: one session's parts, put together from its settings.
+
+Which SQL functions lead here, it must not know.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+from cachetools import LRUCache
+
+from duck_or.cache.guard import GuardedStore
+from duck_or.cache.memory import MemoryCache
+from duck_or.cache.recall import Recall
+from duck_or.cache.sqlite_store import SqliteStore
+from duck_or.calls import call_log
+from duck_or.engine.batch import Batch, Statement, Terms
+from duck_or.engine.chunk import Asker, Cell, Group
+from duck_or.engine.lanes import Limits, Membership
+from duck_or.engine.ledger import Ledger
+from duck_or.engine.loop_thread import loop_thread
+from duck_or.engine.spending import Spending
+from duck_or.engine.store_thread import NoStore, StoreThread
+from duck_or.engine.transport import Endpoint
+from duck_or.errors import SessionClosed, SettingsError
+from duck_or.models import Model, ModelList
+from duck_or.outcome import RawResponse
+from duck_or.policy.retry import RetryPolicy
+from duck_or.request import BodyTemplate
+from duck_or.settings import Settings
+from duck_or.stats import Stats
+
+OnError = Literal["raise", "null", "json"]
+
+TEMPLATES = 1024
+"""Parsed options kept; a column of options with more distinct values than that is parsed again now and then."""
+
+STATEMENTS = 256
+"""Statements remembered at once: more than run at the same time on one database."""
+
+GET_TIMEOUT = 30.0
+"""Seconds for the price list and the key's limits."""
+
+
+@dataclass(eq=False)
+class Parts:
+    """Everything that holds a lock, a thread, a file or a connection: a forked child builds its own."""
+
+    settings: Settings
+    pid: int = field(default_factory=os.getpid)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        half = settings.memory_cache_bytes // 2  # the other half is for the row texts that recall it
+        self.store = guarded_store(settings)
+        self.membership = Membership(
+            endpoint_of(settings), Limits(settings.rate_limit, settings.max_in_flight)
+        )
+        self.models = ModelList(self._get)
+        self.ledger = Ledger(
+            memory=MemoryCache(half, settings.cache_ttl),
+            store=NoStore() if self.store is None else StoreThread(self.store, loop_thread().call),
+            calls=call_log(),
+            log_prompts=settings.log_prompts,
+            spending=None if settings.budget_usd is None else Spending(settings.budget_usd),
+        )
+        self.asker = Asker(
+            ledger=self.ledger,
+            # Recalled answers carry no age, so a TTL has to do without the shortcut.
+            recall=Recall(half if settings.cache_ttl is None else 0),
+            template=lru_cache(TEMPLATES)(self._template),
+            submit=self._submit,
+            withdraw=self.membership.withdraw,
+        )
+        self._guard = threading.Lock()
+        self._statements: LRUCache[int, Statement] = LRUCache(STATEMENTS)
+        _open.add(self)
+
+    def statement(self, identity: int | None) -> Statement:
+        """The statement of this identity; without one, each chunk is a statement of its own."""
+        if identity is None:
+            return Statement()
+        with self._guard:
+            return self._statements.setdefault(identity, Statement())
+
+    def close(self) -> None:
+        """Take back what is under way, finish the writes, let go of what was remembered. Idempotent."""
+        self.membership.leave(self.ledger)
+        self.ledger.store.close()
+        # The process's log of calls refers to this memory; without a session nothing bounds how many of them there are.
+        self.ledger.memory.clear()
+        self.asker.recall.clear()
+
+    def _template(self, options: str) -> BodyTemplate:
+        return BodyTemplate.from_options(options, self.settings.base_url, self.settings.model)
+
+    def _submit(self, batch: Batch) -> None:
+        require_key(self.settings)
+        if self.ledger.spending is not None:
+            self.ledger.spending.prices = self.models.models()
+        self.membership.submit(batch)
+
+    def _get(self, path: str) -> RawResponse:
+        return self.membership.get(path, GET_TIMEOUT)
+
+
+_open: WeakSet[Parts] = WeakSet()
+
+
+def _close_at_exit() -> None:
+    """Answers that were paid for are written, nothing is sent any more, and only then the event loop stops.
+
+    Runs before that: exit functions run last in, first out, and the loop's module was imported before this one.
+    """
+    for parts in list(_open):
+        if parts.pid == os.getpid():
+            parts.close()
+
+
+atexit.register(_close_at_exit)
+
+
+class Session:
+    """What `duck_or.register` returns: the settings, the cache and the counters behind the SQL functions.
+
+    Safe to use from several threads and after a fork. `close()` gives connections and files back; the SQL functions
+    then say so. As a context manager it closes itself.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._parts: Parts | None = Parts(settings)
+
+    def answer(
+        self, groups: Sequence[Group], statement: int | None, on_error: OnError | None = None
+    ) -> list[Cell]:
+        """One cell for each text, group after group. Raises RequestFailed where a failure ends the statement.
+
+        statement: equal for all chunks of one SQL statement, None if not known. on_error: the settings' if None.
+        """
+        parts = self._live()
+        mode = on_error or self.settings.on_error
+        return parts.asker.answer(groups, parts.statement(statement), self._terms(mode))
+
+    def stats(self) -> Stats:
+        """This session's counters now."""
+        parts = self._live()
+        errors = parts.store.errors if parts.store else {}
+        return parts.ledger.stats.read(
+            store_read_errors=errors.get("read", 0), store_write_errors=errors.get("write", 0)
+        )
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The newest requests of this process, oldest first: the rows of openrouter_calls()."""
+        return self._live().ledger.calls.calls()
+
+    def errors(self) -> list[dict[str, Any]]:
+        """The newest failures of this process, oldest first: the rows of openrouter_errors()."""
+        return self._live().ledger.calls.failures()
+
+    def models(self) -> list[Model]:
+        """The service's models with their prices, at most an hour old. Raises TransportError, RequestFailed."""
+        return list(self._live().models.models().values())
+
+    def close(self) -> None:
+        """Finish the writes that are under way, close connections and files. Idempotent."""
+        parts, self._parts = self._parts, None
+        if parts is not None and parts.pid == os.getpid():
+            parts.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Session {'closed' if self._parts is None else self.settings.base_url}>"
+
+    def _live(self) -> Parts:
+        parts = self._parts
+        if parts is None:
+            raise SessionClosed("this session is closed; call duck_or.register(con) again")
+        if parts.pid != os.getpid():
+            parts = self._parts = Parts(self.settings)
+        return parts
+
+    def _terms(self, mode: OnError) -> Terms:
+        return terms_of(self.settings, mode == "raise")
+
+
+@lru_cache(64)
+def terms_of(settings: Settings, stop_on_failure: bool) -> Terms:
+    retry = RetryPolicy(settings.attempts, max_total_wait=settings.max_wait)
+    return Terms(settings.timeout, retry, stop_on_failure)
+
+
+def guarded_store(settings: Settings) -> GuardedStore | None:
+    if settings.cache_path is None:
+        return None
+    return GuardedStore(
+        SqliteStore(settings.cache_path, ttl=settings.cache_ttl, max_bytes=settings.cache_max_bytes)
+    )
+
+
+def endpoint_of(settings: Settings) -> Endpoint:
+    return Endpoint(
+        settings.base_url,
+        settings.api_key or "",
+        settings.transport,
+        settings.site_url,
+        settings.app_name,
+    )
+
+
+def require_key(settings: Settings) -> None:
+    """Raises SettingsError when OpenRouter would be asked without a key. Answers from the cache need none."""
+    host = urlsplit(settings.base_url).hostname or ""
+    if settings.api_key is None and (host == "openrouter.ai" or host.endswith(".openrouter.ai")):
+        raise SettingsError(
+            "no API key: set the environment variable OPENROUTER_API_KEY, or pass "
+            "duck_or.register(con, api_key=...). Keys are made at https://openrouter.ai/settings/keys"
+        )

@@ -1,0 +1,108 @@
+"""Puts the functions and macros where every connection of a database instance finds them, and finds them again.
+
+functions   system catalog      every connection; by position only
+macros      main                of an in-memory database: every connection, all names
+            temp                of a file database: the given connection; nothing is written to the user's file
+            duck_or.            an attached in-memory catalog: every connection, as duck_or.chat_completions(...)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from importlib.resources import files
+
+import duckdb
+
+from duck_or.errors import DuckOrError
+from duck_or.session import Session
+from duck_or.settings import Settings
+from duck_or.sql.functions import Slot, functions
+from duck_or.sql.interrupt import stop_on_ctrl_c
+
+log = logging.getLogger("duck_or")
+
+CATALOG = "duck_or"
+
+_guard = threading.Lock()
+_slots: dict[int, Slot] = {}
+
+
+def register(
+    con: duckdb.DuckDBPyConnection, settings: Settings | None = None, **overrides: object
+) -> Session:
+    """Make `chat_completions(...)` and its kin callable on `con` and on every cursor of its database.
+
+    settings: complete settings; else they come from `overrides`, the environment, the config file and the defaults,
+    in this order. Registering again replaces the session; what was cached on disk stays. Returns the Session: its
+    counters, its logs, `close()`. Raises SettingsError.
+    """
+    session = Session(settings.overridden(overrides) if settings else Settings.load(overrides))
+    with _guard:
+        cursor = con.cursor()  # a private one: open results and open transactions of `con` stay as they are
+        try:
+            slot = _slot(cursor)
+            previous, slot.session = slot.session, session
+            _create_macros(con, cursor)
+        finally:
+            cursor.close()
+    if previous is not None:
+        previous.close()
+    stop_on_ctrl_c()
+    return session
+
+
+def _slot(cursor: duckdb.DuckDBPyConnection) -> Slot:
+    """The instance's slot; the functions are created the first time."""
+    known = cursor.execute(
+        "SELECT count(*) FROM duckdb_functions() WHERE function_name = '__duck_or_slot'"
+    ).fetchall()
+    if known[0][0]:
+        number = cursor.execute("SELECT __duck_or_slot()").fetchall()[0][0]
+        return _slots[number]
+    slot = Slot()
+    for function in functions(slot):
+        function.create(cursor)
+    _slots[slot.number] = slot
+    return slot
+
+
+def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection) -> None:
+    if _catalog_is_ours(cursor):
+        _run_macros(cursor, "CREATE OR REPLACE MACRO", f"{CATALOG}.main.")
+    if _in_memory(cursor):
+        _run_macros(cursor, "CREATE OR REPLACE MACRO", "")
+        return
+    try:
+        _run_macros(con, "CREATE OR REPLACE TEMP MACRO", "")
+    except duckdb.Error as error:
+        raise DuckOrError(
+            f"the macros could not be created on this connection: {error}. Read or close its open result first."
+        ) from error
+
+
+def _run_macros(con: duckdb.DuckDBPyConnection, create: str, schema: str) -> None:
+    script = files("duck_or.sql").joinpath("macros.sql").read_text("utf-8")
+    con.execute(script.replace("{create}", create).replace("{schema}", schema)).fetchall()
+
+
+def _in_memory(cursor: duckdb.DuckDBPyConnection) -> bool:
+    rows = cursor.execute(
+        "SELECT path IS NULL FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()
+    return bool(rows and rows[0][0])
+
+
+def _catalog_is_ours(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Attach the in-memory catalog `duck_or`, unless the user's own database has that name."""
+    rows = cursor.execute(
+        "SELECT path IS NULL FROM duckdb_databases() WHERE database_name = ?", [CATALOG]
+    ).fetchall()
+    if not rows:
+        cursor.execute(
+            f"ATTACH ':memory:' AS {CATALOG} (READ_WRITE)"
+        ).fetchall()  # also beside a read-only file
+        return True
+    if not rows[0][0]:
+        log.info("a database is called %s: %s.chat_completions(...) is not available", CATALOG, CATALOG)
+    return bool(rows[0][0])
