@@ -9,7 +9,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: demo test lint bench clean
 .DEFAULT_GOAL := demo
@@ -27,9 +27,7 @@ lint: $(VENV)/developed
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/developed
-	@for script in benchmarks/bench_*.py; do \
-		echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; \
-	done
+	@$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

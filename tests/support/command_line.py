@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from click.testing import CliRunner, Result
-from support.bridge import KEY
 
 from duck_or.cli import main
+from support.bridge import KEY
 
 ROOT = Path(__file__).parents[2]
 
