@@ -40,7 +40,7 @@ SELECT = "SELECT key, stored, format, size, body FROM answer WHERE key IN ({plac
 UPSERT = "INSERT OR REPLACE INTO answer (key, stored, format, size, body) VALUES (?, ?, ?, ?, ?)"
 DELETE = "DELETE FROM answer WHERE key = ?"
 DELETE_ALL = "DELETE FROM answer"
-DELETE_EXPIRED = "DELETE FROM answer WHERE ?1 - stored > ?2"  # the same arithmetic as `expired`
+DELETE_EXPIRED = "DELETE FROM answer WHERE ? - stored > ?"  # the same arithmetic as `expired`
 DELETE_OLDEST = "DELETE FROM answer WHERE rowid IN (SELECT rowid FROM answer ORDER BY stored, rowid LIMIT ?)"
 COUNT = "SELECT count(*) FROM answer"
 SUMMARY = "SELECT count(*), coalesce(sum(size), 0), min(stored), max(stored) FROM answer"

@@ -7,7 +7,7 @@ what every chunk of one SQL statement must know: whether it was stopped, and wha
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ class Statement:
             raise stop_error(self.stopped)
 
     def remember(self, key: bytes, outcome: Outcome) -> None:
+        if _weight(outcome) > STATEMENT_MEMORY:
+            return
         with self._guard:
             self._outcomes[key] = outcome
 
@@ -110,15 +112,11 @@ class Batch:
             if outcome is None:
                 self.resolve(index, failure)
 
-    def wait(self, withdraw: Callable[[Batch], None]) -> list[Outcome]:
-        """Block until every request has its outcome. On Ctrl-C or cancellation, `withdraw(self)` and raise."""
-        try:
-            while not self._done.wait(LOOK_AGAIN):
-                if self.statement.cancelled:
-                    self.statement.check()
-        except BaseException:
-            withdraw(self)
-            raise
+    def wait(self) -> list[Outcome]:
+        """Block until every request has its outcome. Raises Cancelled when the statement is cancelled before."""
+        while not self._done.wait(LOOK_AGAIN):
+            if self.statement.cancelled:
+                self.statement.check()
         return [outcome for outcome in self.outcomes if outcome is not None]
 
 

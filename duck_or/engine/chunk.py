@@ -154,8 +154,12 @@ class Asker:
 
     def _send(self, requests: Sequence[Request], statement: Statement, terms: Terms) -> dict[bytes, Outcome]:
         batch = Batch(requests, statement, terms, self.ledger)
-        self.submit(batch)
-        outcomes = batch.wait(self.withdraw)
+        try:
+            self.submit(batch)
+            outcomes = batch.wait()
+        except BaseException:  # Ctrl-C may come at any point from here on
+            self.withdraw(batch)
+            raise
         _heed(outcomes, statement, terms)
         return {request.key: outcome for request, outcome in zip(requests, outcomes, strict=True)}
 

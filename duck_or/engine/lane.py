@@ -64,7 +64,9 @@ class Lane:
     def submit(self, batch: Batch) -> None:
         """Take a chunk's requests. Each gets its outcome through `batch.resolve`, in any order."""
         self._batches.add(batch)
-        if (refusal := CLOSED if self._closed else batch.statement.stopped) is not None:
+        if self._closed:
+            batch.statement.stop(CLOSED)
+        if (refusal := batch.statement.stopped) is not None:
             batch.ledger.stats.add(withdrawn=len(batch.requests))
             batch.fail(refusal)
             return
@@ -294,6 +296,7 @@ class Lane:
         for batch in list(self._batches):
             if ledger is None or batch.ledger is ledger:
                 self.withdraw(batch)
+                batch.statement.stop(CLOSED)
                 batch.fail(CLOSED)
 
     def break_off(self, error: BaseException) -> None:
@@ -320,4 +323,6 @@ class Lane:
 
 
 WITHDRAWN = Failure("cancelled", "taken back before an answer came", retryable=True)
-CLOSED = Failure(SessionClosed.code, "the session was closed before an answer came", retryable=True)
+CLOSED = Failure(
+    SessionClosed.code, "the session was closed before an answer came", retryable=True, action=Action.STOP
+)

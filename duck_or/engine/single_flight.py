@@ -86,7 +86,8 @@ class SingleFlight:
         flight.phase = Phase.OVER
         # A timer's arguments lead back here: a cycle would live until the collector comes by.
         flight.handle = None
-        self._flights.pop(flight.request.key, None)
+        if self._flights.get(flight.request.key) is flight:
+            del self._flights[flight.request.key]
         return flight.waiters
 
     def leave(self, batch: Batch) -> list[Flight]:
