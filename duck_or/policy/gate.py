@@ -52,12 +52,11 @@ class Gate:
 
     def on_accepted(self, ticket: Ticket, in_flight: int) -> None:
         """The server took the request, whatever it answered; `in_flight` counts it still."""
-        self._pace.on_accepted(ticket)
         self._limit.on_success(ticket.in_flight, in_flight)
 
     def on_refused(self, now: float, ticket: Ticket, wait: float | None) -> None:
         """The server asked to slow down (429, 503, transient 402), for `wait` seconds if it said so."""
-        # While the pace is being searched, refusals are its doing and say nothing about the number in flight.
+        # While the pace is in doubt, refusals are its doing or chance, and say nothing about the number in flight.
         settled = self._pace.settled
         self._pace.on_refused(now, ticket, wait)
         if settled:

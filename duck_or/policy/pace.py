@@ -1,76 +1,108 @@
 """Decides how fast requests leave when the server, not the user, sets the rate. Knows no clock: `now` is an argument.
 
-Nothing is known until the server refuses. Then counting what it accepted brackets the rate R it sustains. A limiter's
-bucket (of unknown depth) is empty at a refusal, so over a run that ends in one
+Nothing is known until the server refuses. Then the pace is a model of the server: what it accepts per second while it
+refuses part of what is sent. No depth of bucket or length of window is assumed; two measurements carry the decisions:
 
-    accepted / (run + pause)            <= R   with equality for a deep bucket or a fixed window
-    (accepted - depth) / run            <= R   with equality for a bucket drained by a steady pace
-    pace at the refusal - what a bucket of that depth can hide from a rising pace   <= R
-    pace at the refusal                 >= R
+    the share refused, over a sample that begins at a refusal (a bucket is empty then): pace * (1 - share) is the rate
+    what was accepted over a run, its pause included: right for fixed windows and some buckets, else a first guess
 
-The pace restarts in the bracket, near its lower end, and rises: fast at first, four times slower after each congestion
-event, until growth and refusals balance at about one refusal in HOLD answers. From then on a refusal on its own is the
-price of using all of the rate: the pace steps back by 1 % and only that row waits. Refusals close together are a
-congestion event, which pauses everyone, once. A long silence lets the pace rise faster again: the limit may have risen.
+Requests are counted in trials of one pace each. A quiet trial lets the pace grow. A sample with few refusals makes it
+step back; the rows retry, nobody else waits. When at least half is refused, everyone pauses, once, for what the server
+asks, and the pace is learned anew. In between the reason is in doubt, and a test decides: one trial well below what the
+server just accepted. A server that limits the rate refuses next to nothing there. If it goes on refusing, the refusals
+are not our rate's doing (an overloaded provider behind a router): the old pace returns, that share counts as normal.
+
+What is not refused counts as accepted: answers may take a minute, refusals come fast.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
-HOLD = 64  # accepted answers that outweigh one refusal, so about 1.5 % are refused at the steady pace
-CAREFUL_HOLD = 4 * HOLD  # the same where overshooting keeps ending in a pause
+TRIAL = 64  # requests; enough to tell 5 % refused from none
+TRIAL_TIME = 0.5  # seconds a quiet trial lasts at least, so that a fast pace does not grow by the millisecond
+ENOUGH = 4  # refusals beyond the normal ones that put the pace in doubt
+CERTAIN = 6  # the same, for a pause: where one in five is refused by chance, six of twelve are rare
+HALF = 0.5  # of a sample refused: far too fast, or down
+TOLERANCE = 2.0  # times the normal share are still normal
+DECAY = 0.99  # of the normal share per trial: it is tested again after some thousand requests
+CAUTIOUS = 0.8  # of what was accepted, the pace of a test
+UNCURED = 0.25  # of the share refused before a test; more than that during it is no cure
+MUCH = 0.15  # share refused in a test; believed only when a second test, slower still, repeats it
+SAFETY = 0.95  # of the measured rate, so that a bucket fills again
 STEP_BACK = 0.01  # of the pace, for a refusal on its own
-SILENCE = 6  # this many times HOLD answers without a refusal are no accident
-SAFETY = 0.95  # of the estimate, where the pace restarts
-SLOWER = 4.0  # each congestion event makes the search slower by this factor; a refusal on its own by the next
-SLIGHTLY_SLOWER = 1.5
-DENSE = 2.2  # weight of recent refusals that makes a congestion event: three close together
-NEIGHBOURS = 32  # requests over which the weight of a refusal fades to 1/e
-ENOUGH = 8  # accepted requests from which a rate can be told
-CONVINCING = 40  # accepted requests after which the first estimate needs no fast search
-NOISE = 0.05  # share of refusals around the first one below which the event was no congestion
-NOISE_SAMPLE = 20
-FLOOR = 8.0  # refusals that do not depend on the pace cannot bring it below this part of a proven rate
-LATENESS = 0.002  # seconds by which a request may leave late and the next one still keep its place
-FASTEST = 100_000.0  # requests per second: no limit at all, and far from overflow
+GROWTH = 0.004  # of the pace, times the number of quiet trials in a row: slow at first, soon fast if the limit rose
+TRIED = 1.5  # times the time that a trial takes at its pace; if it took longer, the pace was not tried out
+CLIMB = 0.25  # of what the pace misses to where it was last refused, and of the pace at most: the growth far below
+NEAR = 0.9  # of the pace that was last refused, where the climb ends
+SEARCH_TIME = 0.25  # of the pause, in which the pace doubles while too little was accepted to tell a rate
+TOO_FEW = TRIAL // 2  # accepted requests: the search is needed
+CONVINCING = 2 * TRIAL  # accepted requests: not even the climb is
+FIRST_GUESS = 8.0  # requests per pause, where the search begins
+LATENESS = 0.02  # seconds by which a request may leave late (a busy event loop) and the next one still keep its place
 DEFAULT_PAUSE = 1.0  # seconds, when the server asks to slow down and does not say for how long
 SHORTEST_PAUSE = 0.1  # seconds; the unit of the search may not be zero
+FASTEST = 100_000.0  # requests per second: no limit at all, and far from overflow
 
 
 class Ticket(NamedTuple):
-    """What was true when a request left; it comes back with the answer."""
+    """What was true when a request left; it comes back with a refusal."""
 
     sent_at: float
     serial: int
-    pace: float  # requests per second that set its distance from the request before; inf: none did
     in_flight: int  # itself included
+
+
+@dataclass(slots=True)
+class _Span:
+    """Requests from one serial number on."""
+
+    start: int
+    began: float
+    sample: bool = False  # it begins behind a refusal, which is not counted
+    refused: int = 0
+
+
+class _Test(NamedTuple):
+    """What was measured at the pace that is in doubt, until the trial at the cautious pace is over."""
+
+    pace: float
+    share: float
+    accepted: float  # requests per second
+    repeated: bool
 
 
 class AdaptivePace:
     """Learns the rate from refusals and owns the one pause that all rows share.
 
-    Ask `delay` before each request; report `on_sent` and then `on_accepted` or `on_refused`, refusals at once. Times
-    are seconds of a monotonic clock, rates are requests per second.
+    Ask `delay` before each request; report `on_sent`, and refusals at once by `on_refused`. Times are seconds of a
+    monotonic clock, rates are requests per second.
     """
 
     def __init__(self) -> None:
+        # When: the shared pause, and the next place at this pace.
         self.paused_until = -math.inf
-        self._pace = math.inf
-        self._spaced = math.inf  # the pace that the last slot was given by
-        self._slot = -math.inf  # when the next request may leave at this pace
-        self._doubling = math.inf  # seconds in which a searching pace doubles
-        self._hold = HOLD
-        self._floor = 0.0
-        self._serial = 0
-        self._quiet = 0  # accepted since the last refusal
-        self._run = _Run(0, 0.0, math.inf)
-        self._waiting = True  # nothing was sent since the start or the last congestion event
-        self._event_serial = 0  # a refusal of an earlier request belongs to an event that is known already
         self._pause = DEFAULT_PAUSE
-        self._depth: int | None = None  # no bucket can be deeper than what the first run got accepted
-        self._suspicion: _Suspicion | None = None
+        self._pausing = False  # until the first request after a pause
+        self._slot = -math.inf
+        # What is believed of the server.
+        self._pace = math.inf
+        self._normal = 0.0  # share refused for reasons of its own
+        self._refused_at = math.inf  # the pace of the last congestion
+        self._disputed = 0.0  # fastest pace given up since a trial was quiet, perhaps for nothing; 0: none
+        self._searching = False  # too little was accepted to tell a rate
+        self._wary = True  # it may accept nothing at all: the next refusal pauses
+        # What is being counted.
+        self._serial = 0  # of the next request
+        self._since = 0  # a refusal of an earlier request belongs to what is decided already
+        self._lag = 0  # requests that leave before a refusal is known
+        self._quiet = 0  # trials in a row
+        self._run = _Span(0, 0.0)  # since the last pause or test
+        self._trial = _Span(0, 0.0)
+        self._turn_at = 0  # the serial that ends the trial
+        self._test: _Test | None = None
 
     @property
     def pace(self) -> float | None:
@@ -79,178 +111,200 @@ class AdaptivePace:
 
     @property
     def settled(self) -> bool:
-        """The pace is learned and no longer searching: refusals now may have another reason than the rate."""
-        return self._pace < math.inf and self._doubling > 8 * self._pause
+        """The pace is learned and nothing is in doubt: refusals now may have another reason than the rate."""
+        learned = self._pace < math.inf and not self._searching and not self._pausing
+        return learned and self._disputed == 0.0 and self._normal < STEP_BACK
 
     def delay(self, now: float) -> float:
         """Seconds until the next request may leave; takes nothing."""
-        return max(0.0, self.paused_until - now, self._slot - now)
+        ready = self._slot if self._slot > self.paused_until else self.paused_until
+        return ready - now if ready > now else 0.0
 
     def on_sent(self, now: float, in_flight: int) -> Ticket:
         """A request leaves; `in_flight` counts it. Keep the ticket for its answer."""
-        if self._waiting:
-            self._resume(now)
-        ticket = Ticket(now, self._serial, self._spaced, in_flight)
-        self._serial += 1
+        serial = self._serial
+        if serial >= self._turn_at:
+            self._turn(now)
+        self._serial = serial + 1
         if self._pace < math.inf:
-            self._take_slot(now)
-        return ticket
-
-    def on_accepted(self, ticket: Ticket) -> None:
-        """Any answer but a refusal."""
-        self._quiet += 1
-        if self._suspicion is not None:
-            self._suspicion.accepted += ticket.serial > self._suspicion.first.serial - NEIGHBOURS
+            self._slot = (self._slot if now - self._slot <= LATENESS else now) + 1.0 / self._pace
+        return Ticket(now, serial, in_flight)
 
     def on_refused(self, now: float, ticket: Ticket, wait: float | None) -> bool:
-        """The server asked to slow down, for `wait` seconds if it said so. True: a congestion event, all pause."""
-        self._quiet = 0
-        weight = self._suspect(ticket)
-        if ticket.serial >= self._run.serial:
-            self._run.refused += 1
-        if ticket.serial < self._event_serial:
+        """The server asked to slow down, for `wait` seconds if it said so. True: everyone pauses from now on."""
+        self._run.refused += ticket.serial >= self._run.start
+        counting = self._test is not None or self._trial.sample
+        if ticket.serial < (self._trial.start if counting else self._since):
             return False
-        if self._event_serial and weight < DENSE:
-            self._pace = max(self._floor, self._pace * (1 - STEP_BACK))
-            self._doubling *= SLIGHTLY_SLOWER
+        self._lag = self._serial - ticket.serial
+        if counting:
+            self._trial.refused += 1
+        else:
+            self._begin(_Span(ticket.serial + 1, ticket.sent_at, sample=True), TRIAL + self._lag)
+        if self._pausing:
             return False
-        self._pause = DEFAULT_PAUSE if wait is None else max(0.0, wait)
-        self._run.end(now, self._serial, now - ticket.sent_at)
-        self._event_serial = self._serial
-        self._waiting = True
-        self.paused_until = max(self.paused_until, now + self._pause)
-        return True
+        sent = ticket.serial + 1 - self._trial.start
+        excess, half = self._excess(sent), self._trial.refused >= HALF * sent
+        if (half and excess >= CERTAIN) or (self._wary and not counting):
+            self._stop(now, DEFAULT_PAUSE if wait is None else max(0.0, wait))
+            return True
+        if self._trial.sample and excess >= ENOUGH and not half and self._is_measurable(now):
+            self._turn_at = self._serial
+        return False
 
-    def _take_slot(self, now: float) -> None:
-        interval = 1.0 / self._pace
-        late = now - self._slot
-        self._slot = (self._slot if late <= LATENESS else now) + interval
-        self._spaced = self._pace
-        if late > max(interval, LATENESS):
-            return  # something else held this request back: the pace is not tried out, so it may not grow
-        growth = STEP_BACK / self._hold
-        silence = self._quiet / (SILENCE * self._hold)
-        if silence > 1.0:
-            growth = min(STEP_BACK, growth * silence * silence)
-        growth = max(growth, min(0.5, math.log(2) * interval / self._doubling))
+    def _excess(self, sent: int) -> float:
+        """Refusals of the trial beyond the normal ones."""
+        return self._trial.refused - min(HALF, TOLERANCE * self._normal) * sent
+
+    def _is_measurable(self, now: float) -> bool:
+        """What leaves unpaced leaves in bursts: only over some time is it a rate."""
+        return self._pace < math.inf or now - self._run.began > TRIAL_TIME
+
+    def _begin(self, trial: _Span, length: int) -> None:
+        self._trial = trial
+        self._turn_at = trial.start + length
+
+    def _begin_quiet(self, now: float) -> None:
+        length: float = TRIAL
+        if self._searching:
+            length = min(TRIAL, max(2.0, self._pace * self._pause * SEARCH_TIME))
+        elif self._pace < math.inf:
+            length = max(TRIAL, self._pace * TRIAL_TIME)
+        self._begin(_Span(self._serial, now), int(length))
+
+    def _forget(self, now: float) -> None:
+        """A new run; whatever is still refused of the old one says nothing new."""
+        self._run = _Span(self._serial, now)
+        self._since = self._serial
+        self._slot = now
+
+    def _turn(self, now: float) -> None:
+        """A trial or a pause is over: decide what comes next."""
+        if self._serial == 0:
+            self._run.began = now
+        elif self._pausing:
+            self._resume(now)
+        elif self._test is not None:
+            if self._trial.refused == 1 and self._turn_at - self._trial.start < 2 * TRIAL:
+                self._turn_at += TRIAL  # one refusal is neither a cure nor none
+                return
+            if self._end_test(now, self._test):
+                return
+        elif self._trial.sample:
+            if self._end_sample(now):
+                return
+        else:
+            self._grow(now)
+            if not self._searching:
+                self._disputed = 0.0
+        self._normal *= DECAY
+        self._begin_quiet(now)
+
+    # --- the trials -------------------------------------------------------------------------------------------------
+
+    def _grow(self, now: float) -> None:
+        """Nothing spoke against this pace: try a faster one."""
+        due = (now - self._trial.began) * self._pace
+        if self._pace == math.inf or due > TRIED * (self._serial - self._trial.start):
+            return  # something else held requests back
+        missing = NEAR * self._refused_at / self._pace - 1
+        if self._searching:
+            growth = 1.0
+        elif missing > STEP_BACK:
+            growth = min(CLIMB, CLIMB * missing)
+        else:
+            self._quiet += 1
+            growth = GROWTH * self._quiet
         self._pace = min(FASTEST, self._pace * (1.0 + growth))
 
-    def _suspect(self, ticket: Ticket) -> float:
-        """The weight of this refusal and its recent neighbours, in the order in which they were sent."""
-        known = self._suspicion
-        fresh = ticket.serial >= self._event_serial
-        weight = 1.0 if known is None else 1.0 + known.faded(ticket.serial)
-        if known is None or (weight < 1.5 and fresh and ticket.serial > known.first.serial):
-            known = self._suspicion = _Suspicion(ticket, *self._run.until(ticket))
-        known.weight, known.last = weight, ticket.serial
-        known.refused += ticket.serial >= known.first.serial
-        return weight
+    def _end_sample(self, now: float) -> bool:
+        """True: its refusals are put to the test."""
+        trial = self._trial
+        sent = max(1, trial.refused, self._serial - self._lag - trial.start)
+        excess = self._excess(sent)
+        self._searching = False
+        self._since = self._serial - self._lag
+        if excess >= ENOUGH:
+            self._begin_test(now, trial.refused / sent)
+            return True
+        if excess <= 0 < self._normal:
+            self._grow(now)
+            return False
+        self._quiet = 0
+        self._disputed = max(self._disputed, self._pace)
+        self._pace *= 1 - max(STEP_BACK, excess / sent)
+        if self._pace < CAUTIOUS * self._disputed < math.inf:  # step by step, and no trial was quiet: no cure
+            self._normal, self._pace = (1 + trial.refused) / (1 + sent), self._disputed
+        return False
+
+    def _begin_test(self, now: float, share: float, repeated: bool = False) -> None:
+        """Send so slowly for a trial that a server which limits the rate would refuse nothing."""
+        pace = self._pace
+        if pace == math.inf:
+            pace = (self._serial - self._run.start) / max(TRIAL_TIME, now - self._run.began)
+        self._test = _Test(self._pace, share, pace * max(HALF, 1 - share), repeated)
+        self._disputed = max(self._disputed, self._pace)
+        self._quiet = 0
+        self._pace = CAUTIOUS * self._test.accepted
+        self._since = self._serial
+        self._slot = now
+        self._begin(_Span(self._serial, now), TRIAL + self._lag)
+
+    def _end_test(self, now: float, test: _Test) -> bool:
+        """What is refused at the cautious pace is normal; where that is much of what was refused before, all is.
+
+        True: too much to be believed at once, since the first sample may have been small. Tested once more.
+        """
+        refused = self._trial.refused
+        share = refused / max(1, refused, self._serial - self._lag - self._trial.start)
+        uncured = refused > 1 and share >= UNCURED * test.share
+        if uncured and share >= MUCH and not test.repeated:
+            self._begin_test(now, share, repeated=True)
+            return True
+        if uncured:
+            self._pace = self._disputed
+        else:
+            self._pace = SAFETY * test.accepted
+            self._disputed, self._refused_at = 0.0, test.pace
+        self._normal = share
+        self._test = None
+        self._forget(now)
+        return False
+
+    # --- the pause --------------------------------------------------------------------------------------------------
+
+    def _stop(self, now: float, pause: float) -> None:
+        self._pausing = True
+        self._pause = max(SHORTEST_PAUSE, pause)
+        self.paused_until = max(self.paused_until, now + pause)
+        self._turn_at = self._serial
 
     def _resume(self, now: float) -> None:
-        """The pause is over and its answers are in: learn from the run before it and begin the next."""
-        self._waiting = False
-        suspicion, self._suspicion = self._suspicion, None
-        if suspicion is None:
-            self._run = _Run(self._serial, now, self._pace)
-            return
-        self._slot = now
-        if suspicion.is_noise():
-            self._run.resume(now, self._pause)
-            return
-        if self._learn(suspicion):
-            self._run = _Run(self._event_serial, now, self._pace)
+        """The pause is over and its refusals are in: learn from the run before it."""
+        self._pausing = False
+        self._test = None
+        self._quiet = 0
+        sent = self._serial - self._trial.start
+        accepted = self._serial - self._run.start - self._run.refused
+        self._wary = accepted <= 0
+        if self._wary or (sent >= ENOUGH and self._trial.refused >= HALF * sent):
+            self._disputed = max(self._disputed, self._pace)
+            self._learn(accepted, accepted / max(now - self._run.began, self._pause), sent)
+        self._forget(now)
+
+    def _learn(self, accepted: int, sustained: float, sent: int) -> None:
+        """At least half was refused, of `sent` requests: choose the pace of the next run."""
+        if self._pace == math.inf:
+            self._searching = accepted < TOO_FEW
+            self._pace = max(SAFETY * sustained, FIRST_GUESS / self._pause)
+            brief = (
+                accepted <= 2 * self._pause * sustained
+            )  # hardly longer than its pause: no slow start spoils it
+            self._refused_at = self._pace if brief and accepted >= CONVINCING else math.inf
+        elif accepted <= 0:
+            self._searching = True
+            self._pace = max(self._pace / 2, 1 / self._pause)
         else:
-            self._run.resume(now, self._pause)
-        self._spaced = self._pace
-
-    def _learn(self, suspicion: _Suspicion) -> bool:
-        """Choose the pace of the next run. False: too little was accepted, the evidence is kept and added to."""
-        run, pause = self._run, max(self._pause, SHORTEST_PAUSE)
-        accepted = run.accepted
-        sustained = accepted / (run.active + run.idle + pause)
-        if self._depth is None:
-            self._depth = accepted
-            self._pace = max(sustained, ENOUGH / (run.active + pause))
-            self._doubling = max(2 * run.echo, pause / 4 if accepted < CONVINCING else pause * SLOWER)
-            return True
-        high = max(sustained, suspicion.first.pace)
-        if accepted < ENOUGH:
-            self._floor /= 2
-            self._pace = max(sustained, high / 2, 1 / pause)
-            self._doubling = self._doubling * 2 if accepted else min(self._doubling, 2 * pause)
-            return False
-        low, high = self._bracket(suspicion, sustained, high)
-        self._floor = max(self._floor, sustained / FLOOR)
-        self._pace = max(self._floor, SAFETY * low**0.75 * high**0.25)
-        self._doubling *= SLOWER
-        return True
-
-    def _bracket(self, suspicion: _Suspicion, sustained: float, high: float) -> tuple[float, float]:
-        """Bounds of the sustainable rate; see the head of the module."""
-        depth, start = self._depth or 0, self._run.pace
-        active = max(suspicion.active, 1e-6)
-        low = max(sustained, (suspicion.passed - depth) / active)
-        if start < low and start < high:  # the pace rose past the rate during this run
-            slope = high * math.log(high / start) / active
-            low = max(low, high - math.sqrt(2 * max(0, depth - 1) * slope))
-        elif self.settled:
-            self._hold = CAREFUL_HOLD
-        if self.settled:
-            high = min(high, max(low, suspicion.passed / active))
-        return min(low, high), high
-
-
-class _Run:
-    """What is sent between two congestion events that taught a rate: counts and seconds."""
-
-    __slots__ = ("_resumed", "_until", "active", "echo", "idle", "pace", "refused", "serial")
-
-    def __init__(self, serial: int, now: float, pace: float) -> None:
-        self.serial = serial  # of its first request
-        self.pace = pace  # at its beginning
-        self.refused = 0
-        self.active = 0.0  # sending, up to the last event
-        self.idle = 0.0  # pausing within it
-        self.echo = 0.0  # from the refused request to its refusal
-        self._resumed = now
-        self._until = serial
-
-    @property
-    def accepted(self) -> int:
-        """Up to the last event. What is still in flight counts: refusals come fast, and a pause has passed."""
-        return max(0, self._until - self.serial - self.refused)
-
-    def until(self, ticket: Ticket) -> tuple[int, float]:
-        """Requests accepted before this one left, and the seconds of sending."""
-        return ticket.serial - self.serial - self.refused, self.active + ticket.sent_at - self._resumed
-
-    def end(self, now: float, serial: int, echo: float) -> None:
-        self.active += now - self._resumed
-        self._until = serial
-        self.echo = echo
-
-    def resume(self, now: float, paused: float) -> None:
-        self.idle += paused
-        self._resumed = now
-
-
-class _Suspicion:
-    """A refusal and its neighbours: congestion, or bad luck?"""
-
-    __slots__ = ("accepted", "active", "first", "last", "passed", "refused", "weight")
-
-    def __init__(self, first: Ticket, passed: int, active: float) -> None:
-        self.first = first
-        self.passed = passed  # accepted in the run before the first refusal
-        self.active = active  # seconds of sending before it
-        self.accepted = 0
-        self.refused = 0
-        self.weight = 0.0
-        self.last = first.serial
-
-    def faded(self, serial: int) -> float:
-        return self.weight * math.exp(-abs(serial - self.last) / NEIGHBOURS)
-
-    def is_noise(self) -> bool:
-        known = self.accepted + self.refused
-        return known >= NOISE_SAMPLE and self.refused <= NOISE * known
+            self._searching = False
+            self._refused_at = self._pace
+            self._pace = SAFETY * max(sustained, self._pace * (1 - self._trial.refused / sent))
