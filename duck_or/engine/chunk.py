@@ -88,7 +88,7 @@ class Asker:
     def _ask(
         self, places: Iterable[Place], cells: list[Cell | None], statement: Statement, terms: Terms
     ) -> None:
-        """Fill the places: from memory, from what the statement knows, and with one batch for the rest."""
+        """Fill the places: from memory, from what the statement knows, from the store, with one batch for the rest."""
         asked: dict[bytes, list[Place]] = {}  # texts that differ may still be the same request
         requests: dict[bytes, Request] = {}
         for place in places:
@@ -100,6 +100,7 @@ class Asker:
                 requests[request.key] = request
         outcomes = self._from_memory(requests, asked)
         outcomes |= self._from_statement(requests, asked, statement, terms)
+        outcomes |= self._from_store([key for key in requests if key not in outcomes], requests, asked)
         if rest := [request for key, request in requests.items() if key not in outcomes]:
             outcomes |= self._send(rest, statement, terms)
             self.ledger.stats.add(joined=_rows(asked, (request.key for request in rest)) - len(rest))
@@ -151,6 +152,17 @@ class Asker:
         _heed(repeated.values(), statement, terms)
         self.ledger.stats.add(joined=_rows(asked, repeated))
         return repeated
+
+    def _from_store(
+        self, keys: Sequence[bytes], requests: Mapping[bytes, Request], asked: Mapping[bytes, list[Place]]
+    ) -> dict[bytes, Outcome]:
+        """On this thread, so that a job that runs again never waits for the event loop. What is not there now is
+        looked up once more when its flight begins: it may have been written in between."""
+        found = self.ledger.store.find(keys) if keys else {}
+        if found:
+            self.ledger.memory.put_many(found)
+            self.ledger.enter_hits("store_hits", [requests[key] for key in found], _rows(asked, found))
+        return {key: Completion(kept.body) for key, kept in found.items()}
 
     def _send(self, requests: Sequence[Request], statement: Statement, terms: Terms) -> dict[bytes, Outcome]:
         batch = Batch(requests, statement, terms, self.ledger)

@@ -53,10 +53,10 @@ class Lane:
         self._closed = False
 
     def limit(self, rate_limit: float | None, max_in_flight: int) -> None:
-        """New limits, because a session came or went. What the old gate had learned is learned again."""
+        """New limits, because a session came or went."""
         if self._limits != (rate_limit, max_in_flight):
             self._limits = (rate_limit, max_in_flight)
-            self._gate = Gate(rate_limit, max_in_flight)
+            self._gate.change(rate_limit, max_in_flight, self._loop.time())
             self._pump()
 
     # --- boarding: memory (again), single-flight, store -------------------------------------------------------------
@@ -108,8 +108,6 @@ class Lane:
 
     def _pump(self) -> None:
         """Send whatever may leave now; arrange to be called when more may."""
-        if self._closed:
-            return
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
@@ -145,7 +143,7 @@ class Lane:
         flight.attempts += 1
         flight.launched = self._loop.time()
         self._in_flight += 1
-        flight.gate, flight.ticket = self._gate, self._gate.on_sent(flight.launched, self._in_flight)
+        flight.ticket = self._gate.on_sent(flight.launched, self._in_flight)
         if flight.first_sent is None:
             flight.first_sent = self._wall_clock()
             flight.owner.ledger.stats.add(sent=1, attempts=1)
@@ -186,15 +184,13 @@ class Lane:
         self._fail(flight, outcome, now - flight.launched)
 
     def _tell_gate(self, flight: Flight, outcome: Outcome) -> None:
-        """The gate that gave the ticket: to one made since, under new limits, its numbers would mean nothing."""
-        assert flight.gate is not None  # it was launched
-        assert flight.ticket is not None
+        assert flight.ticket is not None  # it was launched
         if isinstance(outcome, Failure) and outcome.slow_down:
             flight.owner.ledger.stats.add(slow_downs=1)
-            flight.gate.on_refused(self._loop.time(), flight.ticket, outcome.wait)
+            self._gate.on_refused(self._loop.time(), flight.ticket, outcome.wait)
         elif isinstance(outcome, Completion) or outcome.http_status is not None:
             # Also where it was refused for its own sake: the service had room for it.
-            flight.gate.on_accepted(flight.ticket, self._in_flight)
+            self._gate.on_accepted(flight.ticket, self._in_flight)
 
     def _rest(self, flight: Flight, delay: float) -> None:
         flight.phase = Phase.RESTING

@@ -19,6 +19,9 @@ from duck_or.engine.transports import open_transport
 from duck_or.errors import SessionClosed
 from duck_or.outcome import RawResponse
 
+CONNECTIONS = 1024
+"""Connections a lane may open at least: the gate decides how many are used, and a later session may allow more."""
+
 CLOSE_WITHIN = 5.0
 """Seconds that closing a lane's connections may take."""
 
@@ -116,7 +119,7 @@ class _Lanes:
 
 async def _open(member: Membership) -> Lane:
     limits = member.limits
-    transport = member.connect(member.endpoint, limits.max_in_flight)
+    transport = member.connect(member.endpoint, max(limits.max_in_flight, CONNECTIONS))
     return Lane(transport, limits.rate_limit, limits.max_in_flight)
 
 

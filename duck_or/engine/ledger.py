@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 class StoreGate(Protocol):
-    """The persistent store as the event loop sees it: asked now, answered later."""
+    """The persistent store as the engine sees it. The event loop asks now and is answered later; SQL threads wait."""
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]: ...
 
     def look_up(self, keys: list[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None: ...
 

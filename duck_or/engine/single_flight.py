@@ -15,7 +15,6 @@ from duck_or.request import Request
 
 if TYPE_CHECKING:
     from duck_or.engine.ledger import Ledger
-    from duck_or.policy.gate import Gate
     from duck_or.policy.pace import Ticket
 
 
@@ -32,7 +31,7 @@ class Flight:
     """One request under way and everybody who waits for it. Lives on the event loop's thread only."""
 
     __slots__ = (
-        "attempts", "first_sent", "gate", "handle", "held_usd", "kept_by", "launched", "owner", "phase",
+        "attempts", "first_sent", "handle", "held_usd", "kept_by", "launched", "owner", "phase",
         "request", "ticket", "waited", "waiters", "writes",
     )  # fmt: skip
 
@@ -46,8 +45,7 @@ class Flight:
         self.launched = 0.0  # loop time of the last attempt's start
         self.first_sent: float | None = None  # wall time of the first attempt
         self.handle: asyncio.Task[Outcome] | asyncio.TimerHandle | None = None
-        self.gate: Gate | None = None  # that let the last attempt go, and its ticket
-        self.ticket: Ticket | None = None
+        self.ticket: Ticket | None = None  # the gate's, of the last attempt
         self.kept_by: set[Ledger] = set()
         self.writes = 0
         self.held_usd = 0.0  # of its session's budget, while an attempt is under way
@@ -84,8 +82,6 @@ class SingleFlight:
     def land(self, flight: Flight) -> list[tuple[Batch, int]]:
         """The flight is over; returns who waited. The next equal request starts a new one."""
         flight.phase = Phase.OVER
-        # A timer's arguments lead back here: a cycle would live until the collector comes by.
-        flight.handle = None
         if self._flights.get(flight.request.key) is flight:
             del self._flights[flight.request.key]
         return flight.waiters

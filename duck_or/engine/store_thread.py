@@ -48,6 +48,10 @@ class StoreThread:
         self._thread = threading.Thread(target=self._run, name="duck_or store", daemon=True)
         self._thread.start()
 
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
+        """What is there now, looked up on the calling thread. Once closed, nothing is found."""
+        return {} if self._closed else self._get(keys)
+
     def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
         """Ask for all `keys` at once; `found(answers)` is delivered later. Once closed, nothing is found."""
         with self._guard:
@@ -105,6 +109,9 @@ class StoreThread:
 
 class NoStore:
     """Memory only: finds nothing, keeps nothing, and costs no thread."""
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
+        return {}
 
     def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
         found({})

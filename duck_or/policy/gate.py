@@ -24,6 +24,12 @@ class Gate:
         self._pace = AdaptivePace()
         self._limit = AdaptiveLimit(max_in_flight)
 
+    def change(self, rate_per_minute: float | None, max_in_flight: int, now: float) -> None:
+        """Other limits of ours from now on. What the server taught, a pause above all, stays; no new burst is given."""
+        self._bucket = TokenBucket(rate_per_minute)
+        self._bucket.drain(now)
+        self._limit = AdaptiveLimit(max_in_flight)
+
     @property
     def limit(self) -> int:
         """Requests that may be in flight now."""

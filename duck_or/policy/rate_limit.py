@@ -46,6 +46,10 @@ class TokenBucket:
             self._since, self._taken = now, 0
         self._taken += 1
 
+    def drain(self, now: float) -> None:
+        """As if the whole burst had left just now."""
+        self._since, self._taken = now, int(self._slack * self._rate + 0.5) + 1
+
     def reserve(self, now: float) -> float:
         """Take a token; seconds until the request that took it may leave (0.0: now)."""
         delay = self.delay(now)

@@ -7,11 +7,11 @@ DuckDB accepts `name := value` for a function like this and silently drops the n
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from duck_or.errors import ArgumentError
@@ -41,13 +41,20 @@ def _values(column: Vector) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:  # a map's key that is no text; NaN or an infinity
+        raise ArgumentError(f"an argument cannot be written as JSON: {error}") from error
 
 
 def _plain(value: Any) -> object:
     """As DuckDB's to_json writes it."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, datetime.timedelta | bytes):
+    if isinstance(value, datetime.date | datetime.time):
         return str(value)
-    raise ArgumentError(f"a value of type {type(value).__name__} cannot be written as JSON")
+    if isinstance(value, bytes):
+        raise ArgumentError("a BLOB cannot be written as JSON: make it text with to_base64(…)")
+    raise ArgumentError(
+        f"a value of type {type(value).__name__} cannot be written as JSON; cast it: …::VARCHAR"
+    )

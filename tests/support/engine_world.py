@@ -21,7 +21,6 @@ from functools import partial
 from typing import TypeAlias
 
 import orjson
-from support.virtual_loop import VirtualLoop
 
 from duck_or.cache.contract import Kept
 from duck_or.cache.memory import MemoryCache
@@ -34,6 +33,7 @@ from duck_or.outcome import Completion, Failure, Outcome, RawResponse
 from duck_or.policy.retry import RetryPolicy
 from duck_or.request import Request
 from duck_or.stats import Stats
+from support.virtual_loop import VirtualLoop
 
 MEBIBYTE = 1 << 20
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from support.engine_world import request
 
 from duck_or.cache.memory import MemoryCache
 from duck_or.calls import CallLog
@@ -13,6 +12,7 @@ from duck_or.engine.store_thread import NoStore
 from duck_or.errors import Cancelled, RequestFailed, StatementStopped
 from duck_or.outcome import Action, Completion, Failure
 from duck_or.policy.retry import RetryPolicy
+from support.engine_world import request
 
 ONE, TWO = Completion(b"{}"), Failure("x", "y")
 
@@ -71,7 +71,11 @@ def test_an_answer_that_is_there_is_returned_even_if_cancelled_meanwhile() -> No
 @pytest.mark.parametrize(
     ("failure", "kind", "words"),
     [
-        (Failure("authentication", "bad key", http_status=401, action=Action.STOP), StatementStopped, "HTTP 401"),
+        (
+            Failure("authentication", "bad key", http_status=401, action=Action.STOP),
+            StatementStopped,
+            "HTTP 401",
+        ),
         (Failure("bad_request", "no", attempts=2, provider="P"), RequestFailed, "attempts 2, provider P"),
         (Failure("bad_request", "no"), RequestFailed, "try_chat_completions"),
     ],

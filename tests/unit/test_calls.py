@@ -21,7 +21,9 @@ def call(n: int = 0, hit: bool = False, prompt: bytes | None = None) -> Call:
 
 def hits(keys: Sequence[bytes], known: dict[bytes, bytes] | None = None) -> CacheHits:
     bodies = known or {}
-    return CacheHits(7.0, "m", keys, lambda asked: [k in bodies and Kept(bodies[k], 0.0) or None for k in asked])
+    return CacheHits(
+        7.0, "m", keys, lambda asked: [(k in bodies and Kept(bodies[k], 0.0)) or None for k in asked]
+    )
 
 
 def test_a_call_is_a_row_with_what_the_answer_says_of_itself() -> None:

@@ -211,7 +211,9 @@ def test_what_was_cut_off_is_returned_but_not_recalled_later() -> None:
 
 contents = st.sampled_from(["a", "b", "c", "d", "no 1", "no 2", "half 1"])
 chunks = st.lists(
-    st.tuples(st.sampled_from(["m", "n"]), st.lists(st.tuples(contents, st.integers(1, 9)), min_size=1, max_size=6)),
+    st.tuples(
+        st.sampled_from(["m", "n"]), st.lists(st.tuples(contents, st.integers(1, 9)), min_size=1, max_size=6)
+    ),
     min_size=1,
     max_size=3,
 )

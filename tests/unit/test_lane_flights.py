@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.engine_world import NEVER, answer, error, failure, raises, refused, texts, world
 
 from duck_or.engine.batch import Statement
 from duck_or.errors import TransportError
+from support.engine_world import NEVER, answer, error, failure, raises, refused, texts, world
 
 
 def test_equal_requests_of_different_statements_share_one_call() -> None:
@@ -86,7 +86,9 @@ def test_what_is_withdrawn_stops_in_every_phase(moment: float) -> None:
         sent = len(w.transport.sends)
         w.withdraw(batch)
         w.settle()
-        assert w.now == pytest.approx(moment if moment > 1 else 1.0)  # nothing but the look-up was still to come
+        assert w.now == pytest.approx(
+            moment if moment > 1 else 1.0
+        )  # nothing but the look-up was still to come
         assert len(w.transport.sends) == sent
         stats = w.stats
         assert (stats.sent, stats.failed, stats.withdrawn) == ((1, 1, 0) if sent else (0, 0, 1))

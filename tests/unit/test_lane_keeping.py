@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.engine_world import answer, error, request, store_of, texts, world
 
 from duck_or.cache.contract import Kept
 from duck_or.engine.batch import Statement
 from duck_or.outcome import Completion, Failure
+from support.engine_world import answer, error, request, store_of, texts, world
 
 
 def test_a_row_is_returned_only_when_its_answer_is_durable() -> None:

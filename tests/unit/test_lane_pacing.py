@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.engine_world import NEVER, answer, error, is_answered, refused, texts, world
 
 
@@ -56,7 +57,9 @@ def test_a_resting_retry_holds_no_slot_and_comes_back_behind_those_not_tried_yet
 
 
 def test_a_retry_that_waits_long_does_not_hold_up_the_others() -> None:
-    with world({"a": [error(500), error(500), error(500), answer("a")]}, max_in_flight=2, jitter=lambda: 0.999) as w:
+    with world(
+        {"a": [error(500), error(500), error(500), answer("a")]}, max_in_flight=2, jitter=lambda: 0.999
+    ) as w:
         batch = w.submit("a", *names(6))
         w.settle()
         assert is_answered(batch)
@@ -72,7 +75,9 @@ def test_a_refusal_pauses_everybody_once_for_as_long_as_the_server_says() -> Non
         w.settle()
         assert is_answered(batch)
         resumed = [send.at for send in w.transport.sends if send.at > 0.1]
-        assert min(resumed) == pytest.approx(7.1)  # refused after 0.1 s; nobody leaves before the pause is over
+        assert min(resumed) == pytest.approx(
+            7.1
+        )  # refused after 0.1 s; nobody leaves before the pause is over
         assert w.stats.slow_downs == 4
         assert len(w.transport.sends) == 16
 
@@ -99,14 +104,27 @@ def test_higher_limits_hold_at_once() -> None:
         w.settle()
 
 
-def test_a_refusal_under_old_limits_teaches_the_new_ones_nothing() -> None:
-    script = {name: [refused(wait=3, seconds=2.0), answer(name)] for name in names(8)}
-    with world(script, max_in_flight=8) as w:
-        batch = w.submit(*names(8))
+def test_a_pause_outlives_a_change_of_limits() -> None:
+    with world({"a": [refused(wait=30, seconds=0.5), answer("a")]}, max_in_flight=8) as w:
+        refused_one = w.submit("a")
         w.advance(1)
         w.loop.call_soon(w.lane.limit, None, 6)
+        batch = w.submit("b")
+        w.settle()
+        assert is_answered(refused_one)
+        assert is_answered(batch)
+        assert [send.at for send in w.transport.sends if send.at > 0.5][0] >= 30.5
+
+
+def test_a_change_of_limits_gives_no_new_burst() -> None:
+    with world(rate_limit=600, max_in_flight=100) as w:
+        batch = w.submit(*names(40))
+        w.advance(0.5)
+        w.loop.call_soon(w.lane.limit, 1200, 100)
         w.settle()
         assert is_answered(batch)
+        late = [send.at for send in w.transport.sends if send.at > 0.5]
+        assert min(b - a for a, b in zip(late, late[1:], strict=False)) == pytest.approx(60 / 1200)
 
 
 def test_a_get_passes_by_the_queue() -> None:

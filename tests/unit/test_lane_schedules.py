@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from duck_or.engine.batch import Batch, Statement
+from duck_or.engine.ledger import Ledger
+from duck_or.errors import TransportError
+from duck_or.outcome import Completion
 from support.engine_world import (
     NEVER,
     Reply,
@@ -19,11 +24,6 @@ from support.engine_world import (
     store_of,
     world,
 )
-
-from duck_or.engine.batch import Batch, Statement
-from duck_or.engine.ledger import Ledger
-from duck_or.errors import TransportError
-from duck_or.outcome import Completion
 
 NAMES = [f"r{n}" for n in range(6)]
 
@@ -94,7 +94,9 @@ steps = st.one_of(
         st.integers(0, 2),
         st.booleans(),
     ),
-    st.builds(lambda seconds: lambda life: life.w.advance(seconds), st.sampled_from([0.0, 0.1, 0.7, 1.0, 3.0])),
+    st.builds(
+        lambda seconds: lambda life: life.w.advance(seconds), st.sampled_from([0.0, 0.1, 0.7, 1.0, 3.0])
+    ),
     st.builds(lambda index: lambda life: life.withdraw(index), st.integers(0, 20)),
     st.builds(lambda ledger: lambda life: life.dismiss(ledger), st.integers(0, 1)),
     st.builds(lambda slots: lambda life: life.limit(slots), st.integers(1, 4)),
@@ -123,7 +125,9 @@ def test_every_life_ends_well(
             assert_books_are_right(ledger, life.asked(ledger))
         attempts = sum(ledger.stats.read().attempts for ledger in life.ledgers)
         assert attempts >= len(w.transport.sends)
-        if not life.disturbed:  # what is taken back before its task's first step was an attempt, but never sent
+        if (
+            not life.disturbed
+        ):  # what is taken back before its task's first step was an attempt, but never sent
             assert attempts == len(w.transport.sends)
         life.gone.clear()
         w.batches.clear()

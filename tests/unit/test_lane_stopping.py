@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import pytest
+
+from duck_or.engine.batch import Statement
+from duck_or.outcome import Completion, Failure
 from support.engine_world import (
     NEVER,
     Reply,
     answer,
     error,
     failure,
-    is_answered,
     raises,
     refused,
     text_of,
     texts,
     world,
 )
-
-from duck_or.engine.batch import Statement
-from duck_or.outcome import Completion, Failure
 
 WRONG_KEY = error(401, "No auth credentials found", seconds=0.5)
 
@@ -44,6 +43,16 @@ def test_other_statements_go_on_and_keep_the_requests_they_share_with_a_stopped_
         assert texts(other) == ["c", "d"]
         assert texts(stopped) == ["authentication", "authentication", "c"]
         assert w.transport.names == ["a", "c", "d"]
+
+
+def test_whoever_joined_a_request_that_was_never_sent_has_nothing_to_count_but_its_withdrawal() -> None:
+    statement = Statement()
+    with world({"a": [WRONG_KEY]}, max_in_flight=1) as w:
+        other = w.session()
+        w.submit("a", "b", statement=statement)
+        w.submit("b", statement=statement, ledger=other)
+        w.settle()
+        assert (other.stats.read().requests, other.stats.read().withdrawn) == (0, 1)
 
 
 def test_a_stopped_statement_sends_no_later_chunk_and_no_retry() -> None:
@@ -157,6 +166,7 @@ def test_a_write_that_lands_after_a_bug_disturbs_nobody() -> None:
         w.settle()
         assert texts(batch) == ["internal_error"]
         assert texts(second) == ["a"]
+        assert (w.stats.sent, w.stats.answered, w.stats.failed) == (2, 1, 1)
         assert len(w.loop.bugs) == 1
 
 
@@ -194,6 +204,8 @@ def test_a_session_that_leaves_takes_its_own_requests_along_and_no_others() -> N
         w.settle()
         assert texts(stays) == ["shared", "theirs"]
         assert texts(gone) == ["session_closed", "session_closed"]
+        assert gone.statement.stopped == failure(gone)
+        assert stays.statement.stopped is None
         assert w.transport.cancelled == ["mine"]
 
 

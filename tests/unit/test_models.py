@@ -123,7 +123,9 @@ def test_of_fallbacks_the_dearest_counts() -> None:
     assert worst_case_usd(request, PRICES) == pytest.approx((len(request.body) + 1) * 1e-3)
 
 
-@pytest.mark.parametrize("body", [{}, {"model": "x"}, {"model": "a/b", "models": ["x"]}, {"model": "a/b:free"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"model": "x"}, {"model": "a/b", "models": ["x"]}, {"model": "a/b:free"}]
+)
 def test_one_unknown_price_makes_the_whole_unknown(body: dict[str, Any]) -> None:
     assert worst_case_usd(asked(**body), PRICES) is None
 

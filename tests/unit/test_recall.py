@@ -40,6 +40,15 @@ def test_clearing_forgets_everything() -> None:
     assert recall.look_up("o", ["a"]) == [None]
 
 
+def test_wide_characters_and_long_options_count_as_what_they_take() -> None:
+    room = 100 * OVERHEAD
+    recall = Recall(room)
+    for n in range(100):
+        recall.remember("o", f"{n}" + "\U0001f600" * 2000, answer("x"))
+        recall.remember(f"{n}" * 2000, "t", answer("x"))
+        assert held(recall) <= room
+
+
 TEXTS = st.text(alphabet="ab\u4e2d\U0001f600", max_size=40)
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from support.engine_world import request
-
 from duck_or.cache.memory import MemoryCache
 from duck_or.calls import CallLog
 from duck_or.engine.batch import Batch, Statement, Terms
@@ -10,6 +8,7 @@ from duck_or.engine.single_flight import Phase, SingleFlight
 from duck_or.engine.store_thread import NoStore
 from duck_or.outcome import Failure
 from duck_or.policy.retry import RetryPolicy
+from support.engine_world import request
 
 
 def batch(*names: str, statement: Statement | None = None) -> Batch:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from support.engine_world import request
 
 from duck_or.engine.spending import Funds, Spending
 from duck_or.models import Model
 from duck_or.outcome import Action, Failure
+from support.engine_world import request
 
 CENT_A_TOKEN = {"test/model": Model("test/model", None, 8000, 1000, 0.0, 0.01, None, None, [], None)}
 
@@ -21,7 +21,9 @@ def refusal(found: Funds | Failure) -> Failure:
 
 def test_the_worst_case_is_held_back() -> None:
     money = purse(1.0)
-    assert money.hold(request("a", max_tokens=30)) == (Funds.HELD, pytest.approx(0.3))
+    found, held = money.hold(request("a", max_tokens=30))
+    assert found is Funds.HELD
+    assert held == pytest.approx(0.3)
     assert money.budget.reserved_usd == pytest.approx(0.3)
 
 
