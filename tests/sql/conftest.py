@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from support.bridge import KEY, Bridge
 
 import duck_or
 from duck_or.simulator import Simulator
+from support.bridge import KEY, Bridge
 
 Connect = Callable[..., Bridge]
 
@@ -30,7 +31,12 @@ def connect(simulator: Simulator) -> Iterator[Connect]:
         def make(database: str | Path = ":memory:", *, read_only: bool = False, **settings: object) -> Bridge:
             con = duckdb.connect(str(database), read_only=read_only)
             ends.callback(con.close)
-            given = {"base_url": simulator.base_url, "api_key": KEY, "model": "fake/echo", "rate_limit": 0}
+            given: dict[str, Any] = {
+                "base_url": simulator.base_url,
+                "api_key": KEY,
+                "model": "fake/echo",
+                "rate_limit": 0,
+            }
             session = duck_or.register(con, **{**given, "cache_path": None, **settings})
             ends.callback(session.close)
             return Bridge(con, session, simulator)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import duckdb
 import pytest
+
 from support.bridge import Bridge, ask, call
 
 MESSAGES = "[{'role': 'user', 'content': 'hi'}]"
@@ -28,6 +29,17 @@ FORMS = [
     ("model_kwargs", "{'models': ['fake/model']}", {"models": ["fake/model"], "model": ABSENT}),
     ("model_kwargs", "{'reasoning': {'effort': 'low'}}", {"reasoning": {"effort": "low"}}),
     ("model_kwargs", "{'temperature': 0.10::DECIMAL(4,2)}", {"temperature": 0.1}),
+    (
+        "model_kwargs",
+        "{'metadata': {'day': DATE '2024-01-02', 'at': TIME '10:00:00'}}",
+        {"metadata": {"day": "2024-01-02", "at": "10:00:00"}},
+    ),
+    (
+        "model_kwargs",
+        "{'metadata': {'at': TIMESTAMP '2024-01-02 03:04:05'}}",
+        {"metadata": {"at": "2024-01-02 03:04:05"}},
+    ),
+    ("model_kwargs", "{'user': '🦥'}", {"user": "🦥"}),
     ("tools", TOOL_SQL, {"tools": [TOOL]}),
     ("tools", f"[{{'type': 'function', 'function': {TOOL_SQL[1:-1]}}}]", {"tools": [TOOL]}),
     ("provider", "{'order': ['simulator']}", {"provider": {"order": ["simulator"]}}),
@@ -304,6 +316,19 @@ def test_a_value_in_another_arguments_place_is_an_error(bridge: Bridge, name: st
     sql = f"system.main.chat_completions({', '.join([MESSAGES, *before, f'{name} := {VALUES[name]}'])})"
     with pytest.raises(duckdb.InvalidInputException, match=f"ArgumentError: {ORDER[place]} "):
         bridge.rows(f"SELECT {sql}")
+    assert bridge.sent == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("'nan'::DOUBLE", "cannot be written as JSON"),
+        ("'ab'::BLOB", "to_base64"),
+    ],
+)
+def test_by_position_what_json_cannot_hold_is_an_error(bridge: Bridge, value: str, said: str) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match=f"ArgumentError: .*{said}"):
+        bridge.rows(f"SELECT system.main.chat_completions({MESSAGES}, NULL, {{'temperature': {value}}})")
     assert bridge.sent == 0
 
 

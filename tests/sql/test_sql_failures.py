@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import orjson
 import pytest
-from support.bridge import Bridge, ask, call, failure_of
 
 from duck_or.simulator import Scenario
+from support.bridge import Bridge, ask, call, failure_of
 
 TRY = "try_chat_completions"
 Q = "'q' || i"
@@ -77,9 +77,8 @@ def test_try_always_gives_json(connect: Callable[..., Bridge], on_error: str) ->
 
 def test_a_filter_and_a_column_see_the_same_failure(connect: Callable[..., Bridge]) -> None:
     """DuckDB evaluates the call in both places; a failure is not stored, yet asked for once."""
-    bridge = connect(on_error="json")
+    bridge = connect(on_error="json", attempts=1)
     response = call(Q, model="'fake/err-502'")
-    bridge.simulator.scenario = Scenario()
     rows = bridge.rows(
         f"SELECT {response} ->> '$.error.code' FROM range(6) t(i) WHERE ({response} -> 'error') IS NOT NULL"
     )
@@ -170,7 +169,9 @@ def test_a_wrong_key(connect: Callable[..., Bridge]) -> None:
 def test_no_key_is_an_error_at_the_first_request_only(connect: Callable[..., Bridge]) -> None:
     bridge = connect(api_key=None, base_url="https://openrouter.ai/api/v1")
     assert bridge.value("SELECT chat_completions(NULL)") is None
-    with pytest.raises(duckdb.InvalidInputException, match="SettingsError: no API key: .*OPENROUTER_API_KEY"):
+    with pytest.raises(
+        duckdb.InvalidInputException, match=r"SettingsError: no API key: .*OPENROUTER_API_KEY"
+    ):
         bridge.rows(f"SELECT {ask()}")
 
 

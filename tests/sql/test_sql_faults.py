@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import duckdb
 import orjson
 import pytest
-from support.bridge import KEY, Bridge, ask, call, failure_of
 
 import duck_or
 from duck_or.simulator import FAULTS, Simulator
+from support.bridge import KEY, Bridge, ask, call, failure_of
 
 # fmt: off
 STOPS = {  # no row of the statement can succeed
@@ -68,10 +69,15 @@ def test_the_tables_hold_every_fault() -> None:
     assert sorted(name for table in tables for name in table) == sorted(FAULTS)
 
 
-def sweep(names: list[str], prefix: str, **settings: object) -> dict[str, str]:
+def sweep(names: list[str], prefix: str, **settings: Any) -> dict[str, str]:
     """One statement that asks each fault's model; the JSON of each row."""
     with Simulator() as simulator, duckdb.connect() as con:
-        given = {"base_url": simulator.base_url, "api_key": KEY, "cache_path": None, "rate_limit": None}
+        given: dict[str, Any] = {
+            "base_url": simulator.base_url,
+            "api_key": KEY,
+            "cache_path": None,
+            "rate_limit": None,
+        }
         with duck_or.register(con, **{**given, "on_error": "json", **settings}) as session:
             con.execute("CREATE TABLE faults (name VARCHAR)")
             con.executemany("INSERT INTO faults VALUES (?)", [[name] for name in names])

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.bridge import Bridge, ask, call
 
 from duck_or.simulator import Scenario
+from support.bridge import Bridge, ask, call
 
 Q = "'q' || i"
 FAKE = "'fake/model'"
@@ -26,13 +26,12 @@ def test_duplicates_within_and_across_chunks(bridge: Bridge) -> None:
     assert bridge.session.stats().requests == 10_000
 
 
-@pytest.mark.parametrize("answers", [1_000])
-def test_several_row_groups_on_several_threads(bridge: Bridge, answers: int) -> None:
+def test_several_row_groups_on_several_threads(bridge: Bridge) -> None:
     bridge.rows("SET threads = 4")
-    bridge.rows(f"CREATE TABLE many AS SELECT i, 'q' || (i * 7 % {answers}) AS q FROM range(300000) t(i)")
+    bridge.rows("CREATE TABLE many AS SELECT i, 'q' || (i * 7 % 1000) AS q FROM range(300000) t(i)")
     wrong = bridge.value(f"SELECT count(*) FROM many WHERE {ask('q')} IS DISTINCT FROM q")
     assert wrong == 0
-    assert bridge.sent == answers
+    assert bridge.sent == 1000
     assert bridge.session.stats().requests == 300_000
     assert bridge.value(ADDS_UP)
 
@@ -49,15 +48,15 @@ def test_a_new_session_with_the_same_file_sends_nothing(
     connect: Callable[..., Bridge], tmp_path: Path
 ) -> None:
     path = tmp_path / "cache.sqlite"
-    sql = f"SELECT {call(Q)} FROM range(3000) t(i)"
+    sql = f"SELECT {call(Q)} FROM range(300) t(i)"
     first = connect(cache_path=path)
     answers = first.rows(sql)
     first.session.close()
     second = connect(cache_path=path)
     assert second.rows(sql) == answers
-    assert second.sent == 3000
+    assert second.sent == 300
     stats = second.session.stats()
-    assert (stats.store_hits, stats.sent, stats.cost_usd) == (3000, 0, 0)
+    assert (stats.store_hits, stats.sent, stats.cost_usd) == (300, 0, 0)
     assert second.value(ADDS_UP)
 
 

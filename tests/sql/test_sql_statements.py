@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from support.bridge import Bridge, ask, call
 
 ITEMS = "CREATE TABLE items AS SELECT i AS id, 'item ' || (i % 4) AS name, i AS price FROM range(8) t(i)"
@@ -22,8 +24,8 @@ MOOD = ask("'Mood? ' || t")
 class Case(NamedTuple):
     id: str
     sql: str
-    rows: list[tuple[object, ...]]
-    asked: list[str]
+    rows: Sequence[tuple[object, ...]]
+    asked: Sequence[str]
     before: tuple[str, ...] = ()
 
 
