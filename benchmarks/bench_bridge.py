@@ -58,7 +58,9 @@ def run(rows: int = 8192, rounds: int = 3) -> list[Result]:
 
 def _against(rates: dict[str, float], ours: str, reference: str, target: float | None = None) -> Result:
     ratio = rates[ours] / rates[reference]
-    return Result(f"SQL, transport = '{ours}'", rates[ours], "calls/s", reference, rates[reference], ratio, target)
+    return Result(
+        f"SQL, transport = '{ours}'", rates[ours], "calls/s", reference, rates[reference], ratio, target
+    )
 
 
 def _ours(con: duckdb.DuckDBPyConnection, base_url: str, transport: str) -> float:
@@ -81,7 +83,9 @@ def _sdk(con: duckdb.DuckDBPyConnection, base_url: str) -> float:
     function = SdkFunction(base_url, IN_FLIGHT)
     con.create_function("sdk", function, ["VARCHAR"], "VARCHAR", type="arrow")
     con.execute("SELECT sdk('warm up')").fetchall()
-    seconds = _timed(lambda: con.execute("CREATE OR REPLACE TABLE answers AS SELECT id, sdk(prompt) FROM prompts"))
+    seconds = _timed(
+        lambda: con.execute("CREATE OR REPLACE TABLE answers AS SELECT id, sdk(prompt) FROM prompts")
+    )
     con.remove_function("sdk")
     function.close()
     return seconds

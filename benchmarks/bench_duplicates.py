@@ -40,7 +40,9 @@ def run(rows: int = 100_000) -> list[Result]:
         con.close()
     assert stats.requests == stats.cache_hits + stats.joined + stats.sent == rows + 1
     return [
-        Result(f"{rows:,} rows", sent, "requests", "distinct prompts", DISTINCT, sent / DISTINCT, 1.0, "lower")
+        Result(
+            f"{rows:,} rows", sent, "requests", "distinct prompts", DISTINCT, sent / DISTINCT, 1.0, "lower"
+        )
     ]
 
 

@@ -26,7 +26,14 @@ def run() -> list[Result]:
     openai = min(_seconds("import openai") for _ in range(3))
     return [
         Result("import duck_or", beyond, "s", "the time allowed", 0.15, beyond / 0.15, 1.0, "lower"),
-        Result("import duck_or", beyond, "s", "import openai, which waits for the first request", openai, beyond / openai),
+        Result(
+            "import duck_or",
+            beyond,
+            "s",
+            "import openai, which waits for the first request",
+            openai,
+            beyond / openai,
+        ),
     ]
 
 

@@ -41,7 +41,9 @@ def run(rows: int = 1_000_000) -> list[Result]:
     growth = {name: _in_new_process(name, rows) for name in WORK}
     reference = growth["identity"]
     return [
-        Result(f"peak growth, {rows:,} rows asked", asked, "MiB", "an identity UDF", reference, asked / reference)
+        Result(
+            f"peak growth, {rows:,} rows asked", asked, "MiB", "an identity UDF", reference, asked / reference
+        )
         for name, asked in growth.items()
         if name != "identity"
     ]
@@ -69,7 +71,10 @@ def _asked(rows: int) -> float:
 
 
 def _identity(rows: int) -> float:
-    with tempfile.TemporaryDirectory() as directory, duckdb.connect(str(Path(directory, "rows.duckdb"))) as con:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        duckdb.connect(str(Path(directory, "rows.duckdb"))) as con,
+    ):
         con.create_function("identity", identity, [duckdb.type("JSON")], duckdb.type("JSON"), type="arrow")
         prompts(con, rows)
         before = _peak()

@@ -41,7 +41,9 @@ def run(rows: int = 4000) -> list[Result]:
     ideal = (rows - BURST) / (RPM / 60)
     return [
         Result("answered", answered, "rows", "asked", rows, answered / rows, 1.0),
-        Result("refused", refused, "requests", "sent", stats.attempts, refused / stats.attempts, 0.03, "lower"),
+        Result(
+            "refused", refused, "requests", "sent", stats.attempts, refused / stats.attempts, 0.03, "lower"
+        ),
         Result("time", seconds, "s", "the ideal", ideal, seconds / ideal, 1.15, "lower"),
     ]
 

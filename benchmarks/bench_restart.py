@@ -54,12 +54,28 @@ def run(rows: int = 200_000) -> list[Result]:
     ours, reference = rates["ours"], rates["one by one"]
     return [
         Result(f"SQL, {rows:,} rows from the store", ours, "rows/s", "the floor", FLOOR, ours / FLOOR, 1.0),
-        Result(f"SQL, {rows:,} rows from the store", ours, "rows/s", "one look-up a row", reference, ours / reference),
+        Result(
+            f"SQL, {rows:,} rows from the store",
+            ours,
+            "rows/s",
+            "one look-up a row",
+            reference,
+            ours / reference,
+        ),
     ]
 
 
 def _in_new_process(how: str, path: Path, rows: int) -> float:
-    command = [sys.executable, "-m", "benchmarks.bench_restart", "--rows", str(rows), "--read", how, str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.bench_restart",
+        "--rows",
+        str(rows),
+        "--read",
+        how,
+        str(path),
+    ]
     printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     return float(json.loads(printed.splitlines()[-1]))
 
@@ -80,7 +96,8 @@ def _fill(path: Path, rows: int) -> None:
         for start in range(0, rows, CHUNK):
             texts = result.fetchmany(CHUNK)
             store.put_many(
-                {template.request(text).key: answer(start + i) for i, (text,) in enumerate(texts)}, time.time()
+                {template.request(text).key: answer(start + i) for i, (text,) in enumerate(texts)},
+                time.time(),
             )
     store.close()
 

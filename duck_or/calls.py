@@ -1,8 +1,8 @@
 """What this process asked and what went wrong, newest kept: the rows behind openrouter_calls() and openrouter_errors().
 
-Both logs are bounded. An answer taken from the cache costs its row nothing but an entry in a list of keys; its details are
-looked up when somebody reads the log, and are NULL if memory has let go of the answer by then. No entry holds the API
-key; the prompt only where `log_prompts` is set.
+All is bounded. An answer taken from the cache costs its row next to nothing: key, model and tokens are worked out when
+somebody reads the log, for the newest ones, and are NULL where memory has let go of the answer. No entry holds the API
+key; the prompt is shown only where `log_prompts` is set.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from itertools import repeat
+from typing import Any
 
 from duck_or.cache.contract import Kept
 from duck_or.call_summary import CallSummary, summary_of
@@ -20,8 +21,8 @@ from duck_or.outcome import Completion, Failure
 
 MAX_CALLS = 100_000
 MAX_FAILURES = 10_000
-
-Recall: TypeAlias = Callable[[Sequence[bytes]], Sequence[Kept | None]]
+MAX_DETAILS = 20_000
+"""Cache hits whose details can still be worked out: the rows' texts are kept for that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Call:
 
     time: float
     model: str | None
-    cache_key: bytes
+    cache_key: bytes | None
     cache_hit: bool
     attempts: int
     latency: float | None
@@ -61,24 +62,33 @@ class Call:
             "cache_hit": self.cache_hit,
             "http_status": self.http_status,
             "error_code": self.error_code,
-            "cache_key": self.cache_key.hex(),
+            "cache_key": self.cache_key and self.cache_key.hex(),
             "prompt": self.prompt and self.prompt.decode(),
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CacheHits:
-    """Requests of one chunk, for one model, that memory or the store answered."""
+    """Requests of one chunk, for one model, that a cache answered.
+
+    details: works out each one's key, and its answer if memory still has it, when somebody asks. None: forgotten.
+    """
 
     time: float
     model: str | None
-    keys: Sequence[bytes]
-    recall: Recall
+    count: int
+    details: Callable[[], Iterable[tuple[bytes, Kept | None]]] | None
 
     def calls(self) -> Iterator[Call]:
-        for key, kept in zip(self.keys, self.recall(self.keys), strict=True):
-            served = None if kept is None else summary_of(Completion(kept.body))
-            yield Call(self.time, self.model, key, True, 0, None, None, None, served)
+        if self.details is None:
+            yield from repeat(self._call(None, None), self.count)
+            return
+        for key, kept in self.details():
+            yield self._call(key, kept)
+
+    def _call(self, key: bytes | None, kept: Kept | None) -> Call:
+        served = None if kept is None else summary_of(Completion(kept.body))
+        return Call(self.time, self.model, key, True, 0, None, None, None, served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,48 +116,58 @@ class FailedRow:
 
 
 class CallLog:
-    """The newest calls and failures of this process. Safe to use from several threads."""
+    """The newest calls, cache hits and failures of this process, each bounded for itself: a hit never displaces what was
+    paid for. Safe to use from several threads."""
 
-    def __init__(self, max_calls: int = MAX_CALLS, max_failures: int = MAX_FAILURES) -> None:
+    def __init__(
+        self, max_calls: int = MAX_CALLS, max_failures: int = MAX_FAILURES, max_details: int = MAX_DETAILS
+    ) -> None:
         self._guard = threading.Lock()
-        self._max_calls = max_calls
-        self._count = 0
-        self._entries: deque[Call | CacheHits] = deque()
+        self._calls: deque[Call] = deque(maxlen=max_calls)
         self._failures: deque[FailedRow] = deque(maxlen=max_failures)
+        self._hits = _Bounded(max_calls)
+        self._detailed = _Bounded(max_details)
 
     def add(self, call: Call) -> None:
-        self._append(call, 1)
+        self._calls.append(call)
 
     def add_hits(self, hits: CacheHits) -> None:
-        self._append(hits, len(hits.keys))
+        with self._guard:
+            self._hits.add(hits)
+            for old in self._detailed.add(hits):
+                old.details = None
 
     def add_failure(self, row: FailedRow) -> None:
         self._failures.append(row)
 
     def calls(self) -> list[dict[str, Any]]:
-        """One dict per request, oldest first, at most `max_calls`."""
+        """One dict per request, oldest first."""
         with self._guard:
-            entries = list(self._entries)
-        rows = [call.row() for entry in entries for call in _calls_of(entry)]
-        return rows[-self._max_calls :]
+            hits = list(self._hits.entries)
+        calls = [*self._calls, *(call for entry in hits for call in entry.calls())]
+        return [call.row() for call in sorted(calls, key=lambda call: call.time)]
 
     def failures(self) -> list[dict[str, Any]]:
         return [row.row() for row in list(self._failures)]
 
-    def _append(self, entry: Call | CacheHits, size: int) -> None:
-        with self._guard:
-            self._entries.append(entry)
-            self._count += size
-            while len(self._entries) > 1 and self._count - _size(self._entries[0]) >= self._max_calls:
-                self._count -= _size(self._entries.popleft())
 
+class _Bounded:
+    """The newest hits: as many chunks as make up to `size` rows, but always the last one."""
 
-def _size(entry: Call | CacheHits) -> int:
-    return 1 if isinstance(entry, Call) else len(entry.keys)
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._count = 0
+        self.entries: deque[CacheHits] = deque()
 
-
-def _calls_of(entry: Call | CacheHits) -> Iterator[Call]:
-    return iter((entry,)) if isinstance(entry, Call) else entry.calls()
+    def add(self, hits: CacheHits) -> list[CacheHits]:
+        """Returns those that had to go."""
+        self.entries.append(hits)
+        self._count += hits.count
+        gone = []
+        while self._count > self._size and len(self.entries) > 1:
+            gone.append(self.entries.popleft())
+            self._count -= gone[-1].count
+        return gone
 
 
 _log = CallLog()

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from duck_or.errors import ArgumentError
-from duck_or.json_values import JsonObject, read_json, shown, without_nulls
+from duck_or.json_values import JsonObject, canonical_json, read_json, shown, without_nulls
 
 ROLES = ("user", "system", "assistant", "tool", "developer")
 
@@ -26,16 +26,29 @@ def parse_messages(text: str) -> list[JsonObject]:
     Null members are dropped (`content` of an assistant excepted), because DuckDB fills the gaps of a list of
     structs with NULL. Raises ArgumentError naming the message's index, its value and what is expected.
     """
+    text, messages = _unwrapped(text)
+    plain: list[JsonObject] = messages if _are_plain(messages) else _parsed(text)
+    return plain
+
+
+def canonical_messages(text: str) -> bytes:
+    """`parse_messages` as canonical JSON, which for plain messages needs no walk through their values.
+
+    Raises ArgumentError, and ValueError where `canonical_json` does.
+    """
+    text, messages = _unwrapped(text)
+    if _are_plain(messages):
+        return orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
+    return canonical_json(_parsed(text))
+
+
+def _unwrapped(text: str) -> tuple[str, Any]:
+    """Text holding JSON arrives as a JSON string holding JSON."""
     messages = _loaded(text)
-    if type(messages) is str:  # text holding JSON arrives as a JSON string holding JSON
-        text = messages
-        messages = _loaded(text)
-    if type(messages) is list and messages:
-        for message in messages:
-            if not _is_plain(message):
-                break
-        else:
-            return messages
+    return (messages, _loaded(messages)) if type(messages) is str else (text, messages)
+
+
+def _parsed(text: str) -> list[JsonObject]:
     try:
         return _checked(read_json(text))  # orjson rounds integers beyond 64 bits
     except ValueError as error:
@@ -49,6 +62,10 @@ def _loaded(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise _not_json(text, error) from error
+
+
+def _are_plain(messages: Any) -> bool:
+    return type(messages) is list and bool(messages) and all(map(_is_plain, messages))
 
 
 def _is_plain(message: Any) -> bool:

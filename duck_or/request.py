@@ -11,13 +11,14 @@ order too, because OpenRouter's own response cache compares bytes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from duck_or.arguments import parse_options
 from duck_or.errors import ArgumentError
 from duck_or.json_values import JsonObject, canonical_json
-from duck_or.messages import parse_messages
+from duck_or.messages import canonical_messages
 
 __all__ = ["CHAT_PATH", "KEY_VERSION", "BodyTemplate", "Request", "cache_key", "canonical_json"]
 
@@ -66,8 +67,12 @@ class BodyTemplate:
     def __init__(self, base_url: str, body: JsonObject, path: str = CHAT_PATH) -> None:
         self.path = path
         # `messages` goes to its sorted place between the two halves: a row costs its own text, not the body's.
-        before = _canonical({name: value for name, value in body.items() if name < "messages"})[1:-1]
-        after = _canonical({name: value for name, value in body.items() if name > "messages"})[1:-1]
+        before = _writable(
+            canonical_json, {name: value for name, value in body.items() if name < "messages"}
+        )[1:-1]
+        after = _writable(canonical_json, {name: value for name, value in body.items() if name > "messages"})[
+            1:-1
+        ]
         self._before = b"{" + before + (b"," if before else b"") + b'"messages":'
         self._after = (b"," if after else b"") + after + b"}"
         self.model: str | None = body.get("model")
@@ -81,16 +86,16 @@ class BodyTemplate:
         return cls(base_url, parse_options(options_json, default_model))
 
     def request(self, messages_text: str) -> Request:
-        """The request for one row. Raises ArgumentError (see `messages.parse_messages`)."""
-        rest = _canonical(parse_messages(messages_text)) + self._after
+        """The request for one row. Raises ArgumentError (see `messages`)."""
+        rest = _writable(canonical_messages, messages_text) + self._after
         key = self._hash.copy()
         key.update(rest)
         return Request(self.path, self._before + rest, key.digest(), self.model, self.max_tokens, self.schema)
 
 
-def _canonical(value: Any) -> bytes:
+def _writable(write: Callable[[Any], bytes], value: Any) -> bytes:
     try:
-        return canonical_json(value)
+        return write(value)
     except ValueError as error:
         raise ArgumentError(f"the request cannot be sent: {error}") from error
 

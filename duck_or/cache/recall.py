@@ -11,17 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from sys import getsizeof
-from typing import NamedTuple
 
 OVERHEAD = 350
-"""Bytes one entry costs beside its text and body: the two objects, the pair and its place in the dictionary.
+"""Bytes one entry costs beside its text and body: the two objects and its place in the dictionary.
 
 Also what a dictionary costs beside its options text."""
-
-
-class Answer(NamedTuple):
-    key: bytes
-    body: bytes
 
 
 class Recall:
@@ -33,31 +27,38 @@ class Recall:
 
     def __init__(self, max_bytes: int) -> None:
         self._half = max_bytes // 2
-        self._young: dict[str, dict[str, Answer]] = {}
-        self._old: dict[str, dict[str, Answer]] = {}
+        self._young: dict[str, dict[str, bytes]] = {}
+        self._old: dict[str, dict[str, bytes]] = {}
         self._young_bytes = 0
 
-    def look_up(self, options: str, texts: Sequence[str]) -> list[Answer | None]:
+    def all_of(self, options: str, texts: Sequence[str]) -> list[bytes] | None:
+        """The answers to `texts` if every one was used lately, else None: the quick look, for a repeated statement."""
+        try:
+            return list(map(self._young[options].__getitem__, texts))
+        except KeyError:
+            return None
+
+    def look_up(self, options: str, texts: Sequence[str]) -> list[bytes | None]:
         """The answers to `texts` under `options`, in order; None where the text is not remembered."""
         young = self._young.get(options)
-        found: list[Answer | None] = list(map(young.get, texts)) if young else [None] * len(texts)
+        found: list[bytes | None] = list(map(young.get, texts)) if young else [None] * len(texts)
         old = self._old.get(options)
         if old and None in found:
             for index, text in enumerate(texts):
-                if found[index] is None and (answer := old.get(text)) is not None:
-                    found[index] = answer
-                    self.remember(options, text, answer)
+                if found[index] is None and (body := old.get(text)) is not None:
+                    found[index] = body
+                    self.remember(options, text, body)
         return found
 
-    def remember(self, options: str, text: str, answer: Answer) -> None:
-        size = getsizeof(text) + len(answer.body) + OVERHEAD
+    def remember(self, options: str, text: str, body: bytes) -> None:
+        size = getsizeof(text) + len(body) + OVERHEAD
         if options not in self._young:
             size += getsizeof(options) + OVERHEAD
         if size > self._half:
             return
         if self._young_bytes + size > self._half:
             self._old, self._young, self._young_bytes = self._young, {}, 0
-        self._young.setdefault(options, {})[text] = answer
+        self._young.setdefault(options, {})[text] = body
         self._young_bytes += size
 
     def clear(self) -> None:

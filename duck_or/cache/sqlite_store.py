@@ -30,6 +30,9 @@ from duck_or.cache.sqlite_file import SCHEMA_VERSION, open_file, write_transacti
 LOOK_UP_KEYS = 2048
 """Keys in one statement: DuckDB's chunk, and far below SQLite's limit of 32,766 parameters."""
 
+UPSERT_ROWS = 1024
+"""Rows in one statement, of five parameters each."""
+
 HEADROOM = 1 / 16
 """Of the size cap: a prune leaves so much room, so that not every write has to prune."""
 
@@ -37,7 +40,7 @@ CHECK_EVERY = 1 / 64
 """Of the size cap: bytes written between two looks at the file's size."""
 
 SELECT = "SELECT key, stored, format, size, body FROM answer WHERE key IN ({places})"
-UPSERT = "INSERT OR REPLACE INTO answer (key, stored, format, size, body) VALUES (?, ?, ?, ?, ?)"
+UPSERT = "INSERT OR REPLACE INTO answer (key, stored, format, size, body) VALUES {rows}"
 DELETE = "DELETE FROM answer WHERE key = ?"
 DELETE_ALL = "DELETE FROM answer"
 DELETE_EXPIRED = "DELETE FROM answer WHERE ? - stored > ?"  # the same arithmetic as `expired`
@@ -94,7 +97,8 @@ class SqliteStore:
         with self._connected("write") as connection:
             rows = [(key, now, *self._encoded(body)) for key, body in items.items()]
             with write_transaction(connection):
-                connection.executemany(UPSERT, rows)
+                for statement, parameters in _upserts(rows):
+                    connection.execute(statement, parameters)
                 self._unchecked += sum(len(row[-1]) for row in rows)
                 # In the same transaction: where pruning fails, nothing was stored.
                 self._prune_if_due(connection)
@@ -205,6 +209,23 @@ def _look_ups(keys: Sequence[bytes]) -> Iterator[tuple[str, list[bytes]]]:
         places = 1 << (len(chunk) - 1).bit_length()
         chunk += [chunk[-1]] * (places - len(chunk))
         yield SELECT.format(places=", ".join("?" * places)), chunk
+
+
+def _upserts(rows: Sequence[Sequence[object]]) -> Iterator[tuple[str, list[object]]]:
+    """Statements that put all rows, each with its parameters; their sizes are powers of two, so that they stay prepared.
+
+    One statement for many rows instead of `executemany`: SQLite lets go of the interpreter at every step, and has to
+    wait its turn behind the busy event loop to get it back.
+    """
+    start = 0
+    while start < len(rows):
+        size = min(UPSERT_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
+        piece = rows[start : start + size]
+        yield (
+            UPSERT.format(rows=", ".join(["(?, ?, ?, ?, ?)"] * size)),
+            [value for row in piece for value in row],
+        )
+        start += size
 
 
 _STORES: weakref.WeakSet[SqliteStore] = weakref.WeakSet()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from duck_or.cache.recall import Answer, Recall
+from duck_or.cache.recall import Recall
 from duck_or.calls import FailedRow
 from duck_or.engine.batch import Batch, Statement, Terms
 from duck_or.engine.cancellation import running
@@ -24,11 +24,16 @@ Cell: TypeAlias = bytes | Failure
 
 
 class Group(NamedTuple):
-    """Distinct message texts under one options text. `rows[i]` rows of the chunk read `texts[i]`."""
+    """Distinct message texts under one options text.
+
+    total: rows of the chunk that read one of them. rows: how many read each, in order; counted only when asked for,
+    since a statement whose answers are all recalled need not know.
+    """
 
     options: str
     texts: Sequence[str]
-    rows: Sequence[int]
+    total: int
+    rows: Callable[[], Sequence[int]]
 
 
 class Place(NamedTuple):
@@ -68,21 +73,20 @@ class Asker:
 
     def _recalled(self, group: Group, cells: list[Cell | None]) -> list[Place]:
         """Append the group's recalled answers to `cells`, None for the others; returns the others."""
-        options, texts, rows = group
-        answers = self.recall.look_up(options, texts)
-        if None not in answers:  # the common case of a repeated statement: no Python per row
-            keys, bodies = zip(*answers, strict=True)
-            self._count_recalled(options, keys, sum(rows))
-            cells.extend(bodies)
+        options, texts, total, count = group
+        if (recalled := self.recall.all_of(options, texts)) is not None:
+            self._count_recalled(options, texts, total)
+            cells += recalled
             return []
+        answers, rows = self.recall.look_up(options, texts), count()
         places = [
             Place(len(cells) + i, options, texts[i], rows[i])
             for i, answer in enumerate(answers)
             if answer is None
         ]
-        if known := [answer.key for answer in answers if answer is not None]:
-            self._count_recalled(options, known, sum(rows) - sum(place.rows for place in places))
-        cells.extend(answer and answer.body for answer in answers)
+        if known := [text for text, answer in zip(texts, answers, strict=True) if answer is not None]:
+            self._count_recalled(options, known, total - sum(place.rows for place in places))
+        cells.extend(answers)
         return places
 
     def _ask(
@@ -106,15 +110,15 @@ class Asker:
             self.ledger.stats.add(joined=_rows(asked, (request.key for request in rest)) - len(rest))
         for key, outcome in outcomes.items():
             for place in asked[key]:
-                self._fill(place, key, outcome, cells)
+                self._fill(place, outcome, cells)
 
-    def _fill(self, place: Place, key: bytes, outcome: Outcome, cells: list[Cell | None]) -> None:
+    def _fill(self, place: Place, outcome: Outcome, cells: list[Cell | None]) -> None:
         if isinstance(outcome, Failure):
             cells[place.cell] = outcome
             return
         cells[place.cell] = outcome.body
         if outcome.storable:
-            self.recall.remember(place.options, place.text, Answer(key, outcome.body))
+            self.recall.remember(place.options, place.text, outcome.body)
 
     def _request(self, place: Place, terms: Terms) -> Request | Failure:
         try:
@@ -175,9 +179,12 @@ class Asker:
         _heed(outcomes, statement, terms)
         return {request.key: outcome for request, outcome in zip(requests, outcomes, strict=True)}
 
-    def _count_recalled(self, options: str, keys: Sequence[bytes], rows: int) -> None:
+    def _count_recalled(self, options: str, texts: Sequence[str], rows: int) -> None:
+        template = self.template(options)
         self.ledger.stats.add(memory_hits=rows)
-        self.ledger.log_hits(self.template(options).model, keys)
+        self.ledger.log_hits(
+            template.model, len(texts), lambda: [template.request(text).key for text in texts]
+        )
 
 
 def _heed(outcomes: Iterable[Outcome], statement: Statement, terms: Terms) -> None:

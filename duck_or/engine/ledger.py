@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from duck_or.call_summary import summary_of
@@ -65,13 +66,15 @@ class Ledger:
         for request in requests:
             keys.setdefault(request.model, []).append(request.key)
         for model, hits in keys.items():
-            self.log_hits(model, hits)
+            self.log_hits(model, len(hits), partial(list, hits))
 
-    def log_hits(self, model: str | None, keys: Sequence[bytes]) -> None:
-        self.calls.add_hits(CacheHits(self.wall_clock(), model, keys, self._peek))
+    def log_hits(self, model: str | None, count: int, keys: Callable[[], Sequence[bytes]]) -> None:
+        """So many requests for one model; `keys` is called only if somebody reads the log."""
+        self.calls.add_hits(CacheHits(self.wall_clock(), model, count, partial(self._details, keys)))
 
-    def _peek(self, keys: Sequence[bytes]) -> Sequence[Kept | None]:
-        return self.memory.get_many(keys, self.wall_clock())
+    def _details(self, keys: Callable[[], Sequence[bytes]]) -> Iterable[tuple[bytes, Kept | None]]:
+        known = keys()
+        return zip(known, self.memory.get_many(known, self.wall_clock()), strict=True)
 
     def enter(self, flight: Flight, outcome: Outcome, latency: float | None) -> None:
         """One flight that this session started is over. latency: seconds of its last attempt, None if never sent."""

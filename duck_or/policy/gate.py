@@ -47,9 +47,11 @@ class Gate:
 
     def next_delay(self, now: float, in_flight: int) -> float | None:
         """0.0: one may leave now. More: ask again after that many seconds. None: ask again after the next answer."""
-        if in_flight >= self._limit.limit:
-            return None
-        return max(self._bucket.delay(now), self._pace.delay(now))
+        full = in_flight >= self._limit.limit
+        delay = max(self._bucket.delay(now), self._pace.delay(now, in_flight))
+        if full or (delay > 0 and in_flight > 0):
+            self._pace.on_queued()
+        return None if full else delay
 
     def on_sent(self, now: float, in_flight: int) -> Ticket:
         """A request leaves; `in_flight` counts it. Hand the ticket back with its answer."""

@@ -12,6 +12,10 @@ asks, and the pace is learned anew. In between the reason is in doubt, and a tes
 server just accepted. A server that limits the rate refuses next to nothing there. If it goes on refusing, the refusals
 are not our rate's doing (an overloaded provider behind a router): the old pace returns, that share counts as normal.
 
+Only a queue has a pace. A caller who sends one request after another sets the rate: the pause holds these back, the
+pace does not, and their refusals say nothing about a rate. Nor does a handful of requests; and a pace that no queue
+needed for a while is forgotten.
+
 What is not refused counts as accepted: answers may take a minute, refusals come fast.
 """
 
@@ -23,7 +27,7 @@ from typing import NamedTuple
 
 TRIAL = 64  # requests; enough to tell 5 % refused from none
 TRIAL_TIME = 0.5  # seconds a quiet trial lasts at least, so that a fast pace does not grow by the millisecond
-ENOUGH = 4  # refusals beyond the normal ones that put the pace in doubt
+ENOUGH = 4  # refusals beyond the normal ones that put the pace in doubt; requests that teach one at all
 CERTAIN = 6  # the same, for a pause: where one in five is refused by chance, six of twelve are rare
 HALF = 0.5  # of a sample refused: far too fast, or down
 TOLERANCE = 2.0  # times the normal share are still normal
@@ -44,6 +48,8 @@ FIRST_GUESS = 8.0  # requests per pause, where the search begins
 LATENESS = 0.02  # seconds by which a request may leave late (a busy event loop) and the next one still keep its place
 DEFAULT_PAUSE = 1.0  # seconds, when the server asks to slow down and does not say for how long
 SHORTEST_PAUSE = 0.1  # seconds; the unit of the search may not be zero
+SLACK = 1.0  # seconds without a request, though none waited: the caller sets the rate, not we
+UNNEEDED = 30.0  # seconds without a queue, after which the pace is forgotten
 FASTEST = 100_000.0  # requests per second: no limit at all, and far from overflow
 
 
@@ -77,8 +83,8 @@ class _Test(NamedTuple):
 class AdaptivePace:
     """Learns the rate from refusals and owns the one pause that all rows share.
 
-    Ask `delay` before each request; report `on_sent`, and refusals at once by `on_refused`. Times are seconds of a
-    monotonic clock, rates are requests per second.
+    Ask `delay` before each request; report `on_queued`, `on_sent`, and refusals at once by `on_refused`. Times are
+    seconds of a monotonic clock, rates are requests per second.
     """
 
     def __init__(self) -> None:
@@ -87,12 +93,15 @@ class AdaptivePace:
         self._pause = DEFAULT_PAUSE
         self._pausing = False  # until the first request after a pause
         self._slot = -math.inf
+        self._queued = False  # since the last request left
+        self._sent_at = -math.inf  # when that was
         # What is believed of the server.
         self._pace = math.inf
         self._normal = 0.0  # share refused for reasons of its own
         self._refused_at = math.inf  # the pace of the last congestion
         self._disputed = 0.0  # fastest pace given up since a trial was quiet, perhaps for nothing; 0: none
         self._searching = False  # too little was accepted to tell a rate
+        self._search_time = 0.0  # seconds until the pace doubles, then
         self._wary = True  # it may accept nothing at all: the next refusal pauses
         # What is being counted.
         self._serial = 0  # of the next request
@@ -115,24 +124,36 @@ class AdaptivePace:
         learned = self._pace < math.inf and not self._searching and not self._pausing
         return learned and self._disputed == 0.0 and self._normal < STEP_BACK
 
-    def delay(self, now: float) -> float:
-        """Seconds until the next request may leave; takes nothing."""
-        ready = self._slot if self._slot > self.paused_until else self.paused_until
+    def delay(self, now: float, in_flight: int) -> float:
+        """Seconds until the next request may leave, while `in_flight` others are under way; takes nothing."""
+        paced = self._queued or in_flight > 0
+        ready = self._slot if paced and self._slot > self.paused_until else self.paused_until
         return ready - now if ready > now else 0.0
+
+    def on_queued(self) -> None:
+        """A request must wait while others are in flight, whatever for: the callers are faster than we are."""
+        self._queued = True
 
     def on_sent(self, now: float, in_flight: int) -> Ticket:
         """A request leaves; `in_flight` counts it. Keep the ticket for its answer."""
         serial = self._serial
+        unhurried = not self._queued and (in_flight == 1 or now - self._sent_at > SLACK)
+        if unhurried and not self._pausing:
+            self._start_anew(now)
         if serial >= self._turn_at:
             self._turn(now)
-        self._serial = serial + 1
-        if self._pace < math.inf:
+        self._serial, self._sent_at, self._queued = serial + 1, now, False
+        if self._pace < math.inf and not unhurried:
             self._slot = (self._slot if now - self._slot <= LATENESS else now) + 1.0 / self._pace
         return Ticket(now, serial, in_flight)
 
     def on_refused(self, now: float, ticket: Ticket, wait: float | None) -> bool:
         """The server asked to slow down, for `wait` seconds if it said so. True: everyone pauses from now on."""
         self._run.refused += ticket.serial >= self._run.start
+        alone = self._serial - 1 == ticket.serial == self._run.start
+        if alone and not self._pausing:
+            self._stop(now, wait)
+            return True
         counting = self._test is not None or self._trial.sample
         if ticket.serial < (self._trial.start if counting else self._since):
             return False
@@ -146,7 +167,7 @@ class AdaptivePace:
         sent = ticket.serial + 1 - self._trial.start
         excess, half = self._excess(sent), self._trial.refused >= HALF * sent
         if (half and excess >= CERTAIN) or (self._wary and not counting):
-            self._stop(now, DEFAULT_PAUSE if wait is None else max(0.0, wait))
+            self._stop(now, wait)
             return True
         if self._trial.sample and excess >= ENOUGH and not half and self._is_measurable(now):
             self._turn_at = self._serial
@@ -167,10 +188,19 @@ class AdaptivePace:
     def _begin_quiet(self, now: float) -> None:
         length: float = TRIAL
         if self._searching:
-            length = min(TRIAL, max(2.0, self._pace * self._pause * SEARCH_TIME))
+            length = min(TRIAL, max(2.0, self._pace * self._search_time))
         elif self._pace < math.inf:
             length = max(TRIAL, self._pace * TRIAL_TIME)
         self._begin(_Span(self._serial, now), int(length))
+
+    def _start_anew(self, now: float) -> None:
+        """The caller sets the rate: a new run. Where no pace is known or needed, nothing is counted on either."""
+        believed = self._pace if self._test is None else self._test.pace
+        if believed == math.inf or now - max(self._slot, self.paused_until) > UNNEEDED:
+            self._pace = self._refused_at = math.inf
+            self._disputed, self._searching, self._test = 0.0, False, None
+            self._begin_quiet(now)
+        self._run = _Span(self._serial, now)
 
     def _forget(self, now: float) -> None:
         """A new run; whatever is still refused of the old one says nothing new."""
@@ -180,9 +210,7 @@ class AdaptivePace:
 
     def _turn(self, now: float) -> None:
         """A trial or a pause is over: decide what comes next."""
-        if self._serial == 0:
-            self._run.began = now
-        elif self._pausing:
+        if self._pausing:
             self._resume(now)
         elif self._test is not None:
             if self._trial.refused == 1 and self._turn_at - self._trial.start < 2 * TRIAL:
@@ -273,7 +301,8 @@ class AdaptivePace:
 
     # --- the pause --------------------------------------------------------------------------------------------------
 
-    def _stop(self, now: float, pause: float) -> None:
+    def _stop(self, now: float, wait: float | None) -> None:
+        pause = DEFAULT_PAUSE if wait is None else max(0.0, wait)
         self._pausing = True
         self._pause = max(SHORTEST_PAUSE, pause)
         self.paused_until = max(self.paused_until, now + pause)
@@ -282,29 +311,32 @@ class AdaptivePace:
     def _resume(self, now: float) -> None:
         """The pause is over and its refusals are in: learn from the run before it."""
         self._pausing = False
-        self._test = None
         self._quiet = 0
         sent = self._serial - self._trial.start
         accepted = self._serial - self._run.start - self._run.refused
         self._wary = accepted <= 0
-        if self._wary or (sent >= ENOUGH and self._trial.refused >= HALF * sent):
+        half = sent >= ENOUGH and self._trial.refused >= HALF * sent
+        if (self._wary or half) and self._serial - self._run.start >= ENOUGH:
             self._disputed = max(self._disputed, self._pace)
             self._learn(accepted, accepted / max(now - self._run.began, self._pause), sent)
+        elif self._test is not None:
+            self._pace = self._test.pace
+        self._test = None
         self._forget(now)
 
     def _learn(self, accepted: int, sustained: float, sent: int) -> None:
         """At least half was refused, of `sent` requests: choose the pace of the next run."""
-        if self._pace == math.inf:
-            self._searching = accepted < TOO_FEW
-            self._pace = max(SAFETY * sustained, FIRST_GUESS / self._pause)
-            brief = (
-                accepted <= 2 * self._pause * sustained
-            )  # hardly longer than its pause: no slow start spoils it
+        first, pause = self._pace == math.inf, self._pause
+        self._searching = accepted < (TOO_FEW if first else ENOUGH)
+        if accepted < ENOUGH:
+            # No rate can be told: the pauses do the waiting, the pace only keeps few under way until one is known.
+            pause = min(pause, DEFAULT_PAUSE)
+            self._pace = FIRST_GUESS / pause if first else max(self._pace / 2, 1 / pause)
+        elif first:
+            self._pace = max(SAFETY * sustained, FIRST_GUESS / pause)
+            brief = accepted <= 2 * pause * sustained  # about as long as its pause: no slow start spoils it
             self._refused_at = self._pace if brief and accepted >= CONVINCING else math.inf
-        elif accepted <= 0:
-            self._searching = True
-            self._pace = max(self._pace / 2, 1 / self._pause)
         else:
-            self._searching = False
             self._refused_at = self._pace
             self._pace = SAFETY * max(sustained, self._pace * (1 - self._trial.refused / sent))
+        self._search_time = SEARCH_TIME * pause

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.command_line import duck_or
 
 from duck_or.cache.sqlite_store import SqliteStore
+from support.command_line import duck_or
 
 DAY = 86_400.0
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.bridge import KEY
-from support.command_line import duck_or, pointing_at, start
 
 from duck_or.cli.demo import CHEAP_MODELS
 from duck_or.cli.demo_steps import Demo, statements
 from duck_or.settings import Settings
 from duck_or.simulator import Scenario, Simulator
+from support.bridge import KEY
+from support.command_line import duck_or, pointing_at, start
 
 
 @pytest.fixture

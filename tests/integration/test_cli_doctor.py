@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 import pytest
-from support.bridge import KEY
-from support.command_line import duck_or, pointing_at
 
 from duck_or.cli import checks
 from duck_or.models import Model
 from duck_or.outcome import RawResponse
 from duck_or.settings import Settings, explain
 from duck_or.simulator import Scenario, Simulator
+from support.bridge import KEY
+from support.command_line import duck_or, pointing_at
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from support.command_line import duck_or, start
 
 from duck_or.cli.simulate import KNOBS, announcement
 from duck_or.setting_rules import RULES
 from duck_or.simulator import FAULTS, Scenario, Simulator
+from support.command_line import duck_or, start
 
 
 def test_from_start_to_ctrl_c() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.bridge import KEY, ask, call
-from support.command_line import duck_or, pointing_at, start
 
 from duck_or.simulator import Scenario, Simulator
+from support.bridge import KEY, ask, call
+from support.command_line import duck_or, pointing_at, start
 
 
 @pytest.fixture(scope="module")

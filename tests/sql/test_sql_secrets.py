@@ -19,7 +19,11 @@ FAULTS = ["401", "402-credits", "429-no-hint", "502", "hang", "reset-mid-body", 
 
 def everything_sql_can_see(bridge: Bridge) -> str:
     tables = ["stats", "calls", "errors", "models"]
-    seen = [bridge.rows(f"SELECT t::VARCHAR FROM openrouter_{table}() t") for table in tables]
+    times = {"calls": "WHERE t.time > now() - INTERVAL 1 MINUTE ORDER BY time DESC LIMIT 1000"}
+    seen = [
+        bridge.rows(f"SELECT t::VARCHAR FROM openrouter_{table}() t {times.get(table, '')}")
+        for table in tables
+    ]
     seen.append(bridge.rows("EXPLAIN ANALYZE SELECT " + call("'plan'")))
     seen.append(bridge.rows("EXPLAIN SELECT " + call("'plan'")))
     seen.append(bridge.rows("SELECT f::VARCHAR FROM duckdb_functions() f WHERE NOT internal"))

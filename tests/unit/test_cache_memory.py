@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duck_or.cache.memory import ENTRY_OVERHEAD, MemoryCache
 from duck_or.cache.contract import Kept
+from duck_or.cache.memory import ENTRY_OVERHEAD, MemoryCache
 
 NOW = 1_790_000_000.0
 

@@ -19,10 +19,10 @@ def call(n: int = 0, hit: bool = False, prompt: bytes | None = None) -> Call:
     return Call(float(n), "m", b"%032d" % n, hit, 1, 0.2, None, 200, SUMMARY, prompt)
 
 
-def hits(keys: Sequence[bytes], known: dict[bytes, bytes] | None = None) -> CacheHits:
+def hits(keys: Sequence[bytes], known: dict[bytes, bytes] | None = None, time: float = 7.0) -> CacheHits:
     bodies = known or {}
     return CacheHits(
-        7.0, "m", keys, lambda asked: [(k in bodies and Kept(bodies[k], 0.0)) or None for k in asked]
+        time, "m", len(keys), lambda: [(k, Kept(bodies[k], 0.0) if k in bodies else None) for k in keys]
     )
 
 
@@ -62,21 +62,39 @@ def test_hits_of_the_cache_cost_nothing_and_know_what_memory_still_knows() -> No
     assert first.keys() == second.keys() == call().row().keys()
 
 
-entries = st.one_of(st.none(), st.integers(0, 12))  # a call, or hits of so many keys
+entries = st.one_of(st.none(), st.integers(1, 12))  # a call, or hits of so many keys
 
 
-@given(st.lists(entries, max_size=60), st.integers(1, 20))
-def test_the_newest_calls_are_kept(added: list[int | None], room: int) -> None:
-    log, every = CallLog(max_calls=room), list[bytes]()
+@given(st.lists(entries, max_size=60), st.integers(1, 20), st.integers(1, 20))
+def test_the_newest_are_kept_and_hits_displace_no_call(
+    added: list[int | None], room: int, details: int
+) -> None:
+    log, calls, chunks = CallLog(room, max_details=details), list[str](), list[list[str]]()
     for n, size in enumerate(added):
-        keys = [b"%d-%d" % (n, i) for i in range(size or 0)]
         if size is None:
             log.add(call(n))
-            every.append(b"%032d" % n)
+            calls.append((b"%032d" % n).hex())
         else:
-            log.add_hits(hits(keys))
-            every += keys
-    assert [row["cache_key"] for row in log.calls()] == [key.hex() for key in every[-room:]]
+            keys = [b"%d-%d" % (n, i) for i in range(size)]
+            log.add_hits(hits(keys, time=float(n)))
+            chunks.append([key.hex() for key in keys])
+    rows = log.calls()
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    assert [row["cache_key"] for row in rows if not row["cache_hit"]] == calls[-room:]
+    cached = [row["cache_key"] for row in rows if row["cache_hit"]]
+    assert len(cached) == sum(map(len, newest(chunks, room)))
+    known = [key for chunk in newest(chunks, min(room, details)) for key in chunk]
+    assert cached == [None] * (len(cached) - len(known)) + known
+
+
+def newest(chunks: list[list[str]], room: int) -> list[list[str]]:
+    """As many of the last chunks as fit, but at least one."""
+    kept = chunks[-1:]
+    for chunk in reversed(chunks[:-1]):
+        if sum(map(len, kept)) + len(chunk) > room:
+            break
+        kept.insert(0, chunk)
+    return kept
 
 
 def test_a_failed_row_tells_everything_the_failure_does() -> None:

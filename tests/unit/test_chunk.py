@@ -97,7 +97,7 @@ def test_cells_come_in_the_order_of_the_groups_from_one_batch() -> None:
 
 def test_texts_that_differ_but_ask_the_same_are_one_request() -> None:
     desk = Desk()
-    spaced = Group(OPTIONS, [text("a"), text("a").replace(":", " : ")], [3, 2])
+    spaced = rows_of(OPTIONS, [text("a"), text("a").replace(":", " : ")], [3, 2])
     assert desk.ask(spaced) == bodies("a", "a")
     assert desk.sent() == [1]
     stats = desk.ledger.stats.read()
@@ -119,7 +119,7 @@ def test_without_recall_memory_answers() -> None:
     from duck_or.cache.contract import Kept
 
     desk.memory.put_many({request.key: Kept(b'{"kept":1}', 0.0)})
-    assert desk.ask(Group(OPTIONS, [text("a")], [5])) == [b'{"kept":1}']
+    assert desk.ask(rows_of(OPTIONS, [text("a")], [5])) == [b'{"kept":1}']
     assert desk.sent() == []
     assert desk.ledger.stats.read().memory_hits == 5
 
@@ -136,7 +136,7 @@ def test_what_may_not_be_cached_is_asked_once_in_a_statement_and_again_in_the_ne
 
 def test_a_row_that_is_no_request_fails_alone() -> None:
     desk = Desk()
-    bad = Group(OPTIONS, ["[]", text("a")], [4, 1])
+    bad = rows_of(OPTIONS, ["[]", text("a")], [4, 1])
     first, second = desk.ask(bad)
     assert isinstance(first, Failure)
     assert first.code == "bad_argument"
@@ -149,7 +149,7 @@ def test_a_row_that_is_no_request_fails_alone() -> None:
 def test_where_failures_stop_the_statement_a_wrong_argument_sends_nothing() -> None:
     desk = Desk()
     with pytest.raises(ArgumentError):
-        desk.ask(group("a"), Group(OPTIONS, ["[]"], [1]), terms=STRICT)
+        desk.ask(group("a"), rows_of(OPTIONS, ["[]"], [1]), terms=STRICT)
     assert desk.sent() == []
 
 
@@ -226,7 +226,7 @@ def test_every_row_gets_its_answer_and_is_counted_once(
     desk, statement, rows = Desk(recall=Recall(room)), Statement(), 0
     for chunk in statement_chunks:
         groups = [
-            Group(f'{{"model":"{model}"}}', [text(content) for content, _ in cells], [n for _, n in cells])
+            rows_of(f'{{"model":"{model}"}}', [text(content) for content, _ in cells], [n for _, n in cells])
             for model, cells in chunk
         ]
         rows += sum(sum(each.rows) for each in groups)

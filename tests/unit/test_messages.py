@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duck_or.errors import ArgumentError
-from duck_or.messages import ROLES, parse_messages
+from duck_or.json_values import canonical_json
+from duck_or.messages import ROLES, canonical_messages, parse_messages
 
 HELLO = {"role": "user", "content": "Hello"}
 TEXT = {"type": "text", "text": "What is this?"}
@@ -121,6 +122,18 @@ near_messages = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+@given(conversations | near_messages, st.booleans())
+def test_messages_are_written_as_they_were_read(messages: Any, ascii_only: bool) -> None:
+    text = json.dumps(messages, ensure_ascii=ascii_only)
+    try:
+        read = parse_messages(text)
+    except ArgumentError:
+        with pytest.raises(ArgumentError):
+            canonical_messages(text)
+        return
+    assert canonical_messages(text) == canonical_messages(json.dumps(text)) == canonical_json(read)
 
 
 @given(st.text() | near_messages.map(json.dumps))

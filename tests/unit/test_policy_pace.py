@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duck_or.policy.gate import Gate
-from duck_or.policy.pace import DEFAULT_PAUSE, SAFETY, AdaptivePace, Ticket
+from duck_or.policy.pace import DEFAULT_PAUSE, FIRST_GUESS, SAFETY, AdaptivePace, Ticket
 
 
 def send(pace: AdaptivePace, now: float, requests: int) -> list[Ticket]:
@@ -23,9 +23,10 @@ def learned(rate: float) -> AdaptivePace:
 
 
 def drive(pace: AdaptivePace, now: float, refused: list[bool]) -> float:
-    """Send as soon as the pace allows; each refusal is known at once. Returns the time after the last."""
+    """A queue: send as soon as the pace allows; each refusal is known at once. Returns the time after the last."""
     for refuse in refused:
-        now += pace.delay(now)
+        pace.on_queued()
+        now += pace.delay(now, 0)
         ticket = pace.on_sent(now, 1)
         if refuse:
             pace.on_refused(now, ticket, 1.0)
@@ -35,7 +36,7 @@ def drive(pace: AdaptivePace, now: float, refused: list[bool]) -> float:
 def test_nothing_is_held_back_before_the_first_refusal() -> None:
     pace = AdaptivePace()
     send(pace, 0.0, 500)
-    assert pace.delay(0.0) == 0.0
+    assert pace.delay(0.0, 1) == 0.0
     assert pace.pace is None
 
 
@@ -47,7 +48,7 @@ def test_the_first_refusal_pauses_everyone_for_as_long_as_the_server_asks(
     (ticket,) = send(pace, 10.0, 1)
     assert pace.on_refused(10.5, ticket, wait)
     assert pace.paused_until == 10.5 + pause
-    assert pace.delay(10.5) == pause
+    assert pace.delay(10.5, 1) == pause
 
 
 def test_refusals_of_one_event_pause_once() -> None:
@@ -81,7 +82,7 @@ def test_one_refusal_among_many_acceptances_teaches_no_pace() -> None:
     pace = AdaptivePace()
     tickets = send(pace, 0.0, 100)
     pace.on_refused(0.1, tickets[40], 1.0)
-    assert pace.delay(0.2) > 0
+    assert pace.delay(0.2, 1) > 0
     send(pace, 1.2, 10)
     assert pace.pace is None
 
@@ -92,7 +93,7 @@ def test_a_refusal_on_its_own_makes_the_pace_step_back_and_pauses_nobody() -> No
     assert before is not None
     now = drive(pace, 1.0, [True] + [False] * 70)
     assert pace.paused_until == 1.0
-    assert pace.delay(now) < 0.1
+    assert pace.delay(now, 1) < 0.1
     assert pace.pace == pytest.approx(0.99 * before)
 
 
@@ -121,6 +122,62 @@ def test_half_of_the_requests_refused_pauses_everyone_again() -> None:
     pace = learned(200)
     drive(pace, 1.0, [True] * 8)
     assert pace.paused_until > 1.5
+
+
+def test_a_caller_who_waits_for_each_answer_is_not_held_back_by_the_pace() -> None:
+    pace = learned(10)
+    now = drive(pace, 1.0, [False] * 10)
+    assert pace.delay(now, 1) > 0.02  # the pace holds back those who would not wait for an answer
+    for _ in range(20):
+        assert pace.delay(now, 0) == 0.0
+        pace.on_sent(now, 1)
+        now += 0.01
+
+
+def test_a_lone_refusal_pauses_everyone_and_teaches_no_pace() -> None:
+    pace = learned(200)
+    before, now = pace.pace, drive(pace, 1.0, [False] * 20) + 1
+    for _ in range(20):
+        ticket = pace.on_sent(now, 1)
+        assert pace.on_refused(now + 0.1, ticket, 2.0)
+        assert pace.delay(now + 0.1, 0) == pytest.approx(2.0)
+        now = pace.paused_until
+    assert pace.delay(now, 0) == 0.0
+    assert pace.pace == before
+
+
+def test_a_handful_of_refusals_teaches_no_pace() -> None:
+    pace = AdaptivePace()
+    for ticket in send(pace, 0.0, 3):
+        pace.on_refused(0.1, ticket, 5.0)
+    send(pace, 5.1, 3)
+    assert pace.pace is None
+
+
+def test_a_long_pause_says_nothing_about_the_rate_behind_it() -> None:
+    pace = AdaptivePace()
+    for ticket in send(pace, 0.0, 20):
+        pace.on_refused(0.1, ticket, 60.0)
+    pace.on_sent(60.1, 1)
+    assert pace.pace == FIRST_GUESS / DEFAULT_PAUSE
+
+
+@pytest.mark.parametrize(("idle", "forgotten"), [(25.0, False), (35.0, True)])
+def test_a_pace_that_no_queue_needed_is_forgotten(idle: float, forgotten: bool) -> None:
+    pace = learned(200)
+    now = drive(pace, 1.0, [False] * 20)
+    for _ in range(5):  # one after another: no queue
+        now += idle / 5
+        pace.on_sent(now, 1)
+    assert (pace.pace is None) == forgotten
+
+
+def test_a_long_pause_is_not_a_time_without_a_queue() -> None:
+    pace = AdaptivePace()
+    for ticket in send(pace, 0.0, 100)[60:]:
+        pace.on_refused(0.1, ticket, 60.0)
+    pace.on_sent(60.5, 1)
+    assert pace.pace is not None
 
 
 @given(

@@ -107,6 +107,16 @@ class Unlucky(Open):
 
 
 @dataclass
+class Refusing(Open):
+    """What a statement meets that asks for one overloaded model."""
+
+    hint: float | None
+
+    def arrive(self, now: float) -> Failure | None:
+        return refusal(self.hint)
+
+
+@dataclass
 class Outage(Open):
     begin: float
     end: float
@@ -159,6 +169,7 @@ class VirtualPool:
         self.result = Result()
 
     def run(self, rows: int) -> Result:
+        """One statement; another may follow."""
         self.fresh = rows
         self._dispatch()
         while self.events:
@@ -346,3 +357,85 @@ def test_the_steady_pace_uses_nearly_all_of_the_rate() -> None:
     result = VirtualPool(Bucket(always(100), 5), always(0.3)).run(60_000)
     assert result.finished <= 1.1 * 600
     assert result.refused <= 0.02 * 60_000
+
+
+# --- light traffic: one small statement after another, on a key whose pace was learned or not -------------------------
+
+LATENCY = 0.01
+
+
+def statement(pool: VirtualPool, server: Open, rows: int = 1, attempts: int = 2) -> float:
+    """Run it and return the seconds until its last answer or failure."""
+    pool.server, pool.retry, began = server, RetryPolicy(attempts=attempts), pool.now
+    pool.run(rows)
+    return pool.now - began
+
+
+HINTS = (None, 1.0, 5.0, 30.0)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 20, 100])
+@pytest.mark.parametrize("hint", HINTS)
+def test_a_model_that_always_refuses_does_not_slow_the_next_statements(hint: float | None, rows: int) -> None:
+    pool = VirtualPool(Open(), always(LATENCY))
+    for _ in range(8):
+        statement(pool, Refusing(hint), rows)
+    pool.now = max(pool.now, pool.gate.paused_until)
+    assert statement(pool, Open()) <= 1 + LATENCY
+    for _ in range(4):
+        statement(pool, Open())
+    assert statement(pool, Open()) == pytest.approx(LATENCY)
+    # A small queue: soon without much delay either.
+    assert statement(pool, Open(), 5) <= 1
+    for _ in range(4):
+        statement(pool, Open(), 5)
+    assert statement(pool, Open(), 5) <= 0.1
+
+
+def test_a_sweep_through_many_models_one_at_a_time_leaves_no_delay_behind() -> None:
+    pool = VirtualPool(Open(), always(LATENCY))
+    for model in range(90):
+        statement(pool, Refusing(HINTS[model % 4]) if model % 5 == 0 else Open())
+    pool.now = max(pool.now, pool.gate.paused_until)
+    assert [statement(pool, Open()) for _ in range(6)] == pytest.approx([LATENCY] * 6)
+
+
+def test_after_a_job_on_the_free_tier_single_statements_go_at_once() -> None:
+    pool = VirtualPool(Open(), always(LATENCY))
+    statement(pool, MinuteCounter(20), 60, attempts=6)
+    pool.now = max(pool.now, pool.gate.paused_until)
+    assert pool.gate.pace is not None
+    assert [statement(pool, Open()) for _ in range(6)] == pytest.approx([LATENCY] * 6)
+
+
+def test_one_caller_on_the_free_tier_waits_once_a_minute() -> None:
+    pool, server = VirtualPool(Open(), always(LATENCY)), MinuteCounter(20)
+    for _ in range(200):
+        statement(pool, server)
+    assert pool.result.answered == 200
+    assert pool.result.refused <= 9
+    assert pool.now <= 9 * 60 + 20
+
+
+@pytest.mark.parametrize("latency", [LATENCY, 5.0], ids=["one at a time", "overlapping"])
+@pytest.mark.parametrize("refusing", [False, True])
+def test_a_job_after_an_hour_of_light_traffic_finds_the_rate_as_if_it_were_the_first(
+    latency: float, refusing: bool
+) -> None:
+    gate = Gate(None, MAX_IN_FLIGHT)
+    for minute in range(60):
+        for n in range(20):  # each three seconds after the one before
+            now, in_flight = minute * 60 + n * 3.0, 1 if latency < 3 else 2
+            now += gate.next_delay(now, in_flight - 1) or 0.0
+            ticket = gate.on_sent(now, in_flight)
+            if refusing and n == 19:
+                gate.on_refused(now + 0.1, ticket, 1.0)
+            else:
+                gate.on_accepted(ticket, in_flight)
+    pool = VirtualPool(Open(), always(0.3), gate=gate)
+    pool.now = 3600.0
+    pool.in_flight = in_flight - 1  # a slow one is still under way
+    server = Bucket(always(100), 100, at=pool.now)
+    assert statement(pool, server, 4000, attempts=6) <= 1.15 * 39.3
+    assert pool.result.answered == 4000
+    assert pool.result.refused <= 0.05 * 4000

@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duck_or.cache.recall import OVERHEAD, Answer, Recall
+from duck_or.cache.recall import OVERHEAD, Recall
 
 
-def answer(text: str) -> Answer:
-    return Answer(text.encode(), text.encode())
+def answer(text: str) -> bytes:
+    return text.encode()
 
 
 def test_an_answer_is_recalled_under_its_own_options_only() -> None:
@@ -29,7 +29,7 @@ def test_what_is_used_survives_the_change_of_generations() -> None:
 def test_nothing_is_remembered_without_room() -> None:
     off, small = Recall(0), Recall(10 * OVERHEAD)
     off.remember("o", "a", answer("a"))
-    small.remember("o", "a", Answer(b"k", b"x" * 6 * OVERHEAD))
+    small.remember("o", "a", b"x" * 6 * OVERHEAD)
     assert off.look_up("o", ["a"]) == small.look_up("o", ["a"]) == [None]
 
 
