@@ -32,7 +32,11 @@ def text(content: str) -> str:
 
 
 def group(*contents: str, options: str = OPTIONS) -> Group:
-    return Group(options, [text(content) for content in contents], [1] * len(contents))
+    return rows_of(options, [text(content) for content in contents], [1] * len(contents))
+
+
+def rows_of(options: str, texts: list[str], rows: list[int]) -> Group:
+    return Group(options, texts, sum(rows), lambda: rows)
 
 
 def echo(request: Request) -> Outcome:
@@ -229,7 +233,7 @@ def test_every_row_gets_its_answer_and_is_counted_once(
             rows_of(f'{{"model":"{model}"}}', [text(content) for content, _ in cells], [n for _, n in cells])
             for model, cells in chunk
         ]
-        rows += sum(sum(each.rows) for each in groups)
+        rows += sum(each.total for each in groups)
         found = iter(desk.ask(*groups, statement=statement))
         for model, cells in chunk:
             template = BodyTemplate.from_options(f'{{"model":"{model}"}}', "http://x", None)

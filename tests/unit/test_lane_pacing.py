@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from support.engine_world import NEVER, answer, error, is_answered, refused, texts, world
@@ -113,7 +115,7 @@ def test_a_pause_outlives_a_change_of_limits() -> None:
         w.settle()
         assert is_answered(refused_one)
         assert is_answered(batch)
-        assert [send.at for send in w.transport.sends if send.at > 0.5][0] >= 30.5
+        assert next(send.at for send in w.transport.sends if send.at > 0.5) >= 30.5
 
 
 def test_a_change_of_limits_gives_no_new_burst() -> None:
@@ -124,7 +126,7 @@ def test_a_change_of_limits_gives_no_new_burst() -> None:
         w.settle()
         assert is_answered(batch)
         late = [send.at for send in w.transport.sends if send.at > 0.5]
-        assert min(b - a for a, b in zip(late, late[1:], strict=False)) == pytest.approx(60 / 1200)
+        assert min(b - a for a, b in pairwise(late)) == pytest.approx(60 / 1200)
 
 
 def test_a_get_passes_by_the_queue() -> None:

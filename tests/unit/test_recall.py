@@ -65,7 +65,7 @@ def test_it_never_lies_and_never_outgrows_its_bytes(entries: list[tuple[str, str
 def held(recall: Recall) -> int:
     """Bytes of the texts and bodies in both generations, as UTF-8."""
     return sum(
-        len(options.encode()) + sum(len(text.encode()) + len(a.body) for text, a in group.items())
+        len(options.encode()) + sum(len(text.encode()) + len(body) for text, body in group.items())
         for generation in (recall._young, recall._old)
         for options, group in generation.items()
     )
