@@ -13,6 +13,7 @@ from benchmarks import (
     bench_latency,
     bench_memory,
     bench_rate_limit,
+    bench_restart,
     bench_store,
 )
 from benchmarks.report import print_results
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "duplicates": bench_duplicates.run,
     "hits": bench_hits.run,
     "store": bench_store.run,
+    "restart": bench_restart.run,
     "latency": bench_latency.run,
     "rate_limit": bench_rate_limit.run,
     "memory": bench_memory.run,

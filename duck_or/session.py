@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -23,7 +23,7 @@ from duck_or.cache.recall import Recall
 from duck_or.cache.sqlite_store import SqliteStore
 from duck_or.calls import call_log
 from duck_or.engine.batch import Batch, Statement, Terms
-from duck_or.engine.chunk import Asker, Cell, Group
+from duck_or.engine.chunk import Answered, Asker, Group, Repeated
 from duck_or.engine.lanes import Limits, Membership
 from duck_or.engine.ledger import Ledger
 from duck_or.engine.loop_thread import loop_thread
@@ -59,14 +59,14 @@ class Parts:
 
     def __post_init__(self) -> None:
         settings = self.settings
-        half = settings.memory_cache_bytes // 2  # the other half is for the row texts that recall it
+        shares = memory_shares(settings)
         self.store = guarded_store(settings)
         self.membership = Membership(
             endpoint_of(settings), Limits(settings.rate_limit, settings.max_in_flight)
         )
         self.models = ModelList(self._get)
         self.ledger = Ledger(
-            memory=MemoryCache(half, settings.cache_ttl),
+            memory=MemoryCache(shares.answers, settings.cache_ttl),
             store=NoStore() if self.store is None else StoreThread(self.store, loop_thread().call),
             calls=call_log(),
             log_prompts=settings.log_prompts,
@@ -74,8 +74,7 @@ class Parts:
         )
         self.asker = Asker(
             ledger=self.ledger,
-            # Recalled answers carry no age, so a TTL has to do without the shortcut.
-            recall=Recall(half if settings.cache_ttl is None else 0),
+            recall=Recall(shares.recall),
             template=lru_cache(TEMPLATES)(self._template),
             submit=self._submit,
             withdraw=self.membership.withdraw,
@@ -141,7 +140,7 @@ class Session:
 
     def answer(
         self, groups: Sequence[Group], statement: int | None, on_error: OnError | None = None
-    ) -> list[Cell]:
+    ) -> Answered:
         """One cell for each text, group after group. Raises RequestFailed where a failure ends the statement.
 
         statement: equal for all chunks of one SQL statement, None if not known. on_error: the settings' if None.
@@ -149,6 +148,11 @@ class Session:
         parts = self._live()
         mode = on_error or self.settings.on_error
         return parts.asker.answer(groups, parts.statement(statement), self._terms(mode))
+
+    def repeat(self, repeated: Repeated, statement: int | None) -> None:
+        """Count a chunk whose answers the caller had kept; they were lasting. Raises as `answer` does."""
+        parts = self._live()
+        parts.asker.repeat(repeated, parts.statement(statement))
 
     def stats(self) -> Stats:
         """This session's counters now."""
@@ -195,6 +199,22 @@ class Session:
 
     def _terms(self, mode: OnError) -> Terms:
         return terms_of(self.settings, mode == "raise")
+
+
+class MemoryShares(NamedTuple):
+    """How `memory_cache_bytes` is shared out: answers by key, by row text, and whole chunks (the SQL layer's)."""
+
+    answers: int
+    recall: int
+    pages: int
+
+
+def memory_shares(settings: Settings) -> MemoryShares:
+    """The shortcuts know no age, so a TTL has to do without them."""
+    total = settings.memory_cache_bytes
+    if settings.cache_ttl is not None:
+        return MemoryShares(total, 0, 0)
+    return MemoryShares(total // 2, total // 4, total // 4)
 
 
 @lru_cache(64)

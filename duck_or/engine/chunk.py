@@ -23,6 +23,13 @@ Cell: TypeAlias = bytes | Failure
 """What a row gets: the answer's JSON, or why there is none. Bare bytes, since a million rows in memory pay per object."""
 
 
+class Answered(NamedTuple):
+    """cells: one for each text, group after group. lasting: every one is an answer that may be kept for ever."""
+
+    cells: list[Cell]
+    lasting: bool
+
+
 class Group(NamedTuple):
     """Distinct message texts under one options text.
 
@@ -34,6 +41,15 @@ class Group(NamedTuple):
     texts: Sequence[str]
     total: int
     rows: Callable[[], Sequence[int]]
+
+
+class Repeated(NamedTuple):
+    """A whole chunk of lasting answers, come again. distinct: how many texts; `texts` lists them if somebody asks."""
+
+    options: str
+    distinct: int
+    texts: Callable[[], Sequence[str]]
+    rows: int
 
 
 class Place(NamedTuple):
@@ -59,23 +75,27 @@ class Asker:
     withdraw: Callable[[Batch], None]
     wall_clock: Callable[[], float] = time.time
 
-    def answer(self, groups: Sequence[Group], statement: Statement, terms: Terms) -> list[Cell]:
-        """One cell for each text, group after group. Raises RequestFailed where a failure ends the statement."""
+    def answer(self, groups: Sequence[Group], statement: Statement, terms: Terms) -> Answered:
+        """Raises RequestFailed where a failure ends the statement."""
         statement.check()
         with running(statement):
             cells: list[Cell | None] = []
             places: list[Place] = []
             for group in groups:
                 places += self._recalled(group, cells)
-            if places:
-                self._ask(places, cells, statement, terms)
-        return cells  # type: ignore[return-value]  # `_ask` has filled every gap
+            lasting = self._ask(places, cells, statement, terms) if places else True
+        return Answered(cells, lasting)  # type: ignore[arg-type]  # `_ask` has filled every gap
+
+    def repeat(self, repeated: Repeated, statement: Statement) -> None:
+        """Enter a chunk that the caller had kept the answers of. Raises as `answer` does."""
+        statement.check()
+        self._count_recalled(*repeated)
 
     def _recalled(self, group: Group, cells: list[Cell | None]) -> list[Place]:
         """Append the group's recalled answers to `cells`, None for the others; returns the others."""
         options, texts, total, count = group
         if (recalled := self.recall.all_of(options, texts)) is not None:
-            self._count_recalled(options, texts, total)
+            self._count_recalled(options, len(texts), lambda: texts, total)
             cells += recalled
             return []
         answers, rows = self.recall.look_up(options, texts), count()
@@ -85,13 +105,14 @@ class Asker:
             if answer is None
         ]
         if known := [text for text, answer in zip(texts, answers, strict=True) if answer is not None]:
-            self._count_recalled(options, known, total - sum(place.rows for place in places))
+            rest = total - sum(place.rows for place in places)
+            self._count_recalled(options, len(known), lambda: known, rest)
         cells.extend(answers)
         return places
 
     def _ask(
-        self, places: Iterable[Place], cells: list[Cell | None], statement: Statement, terms: Terms
-    ) -> None:
+        self, places: Sequence[Place], cells: list[Cell | None], statement: Statement, terms: Terms
+    ) -> bool:
         """Fill the places: from memory, from what the statement knows, from the store, with one batch for the rest."""
         asked: dict[bytes, list[Place]] = {}  # texts that differ may still be the same request
         requests: dict[bytes, Request] = {}
@@ -111,6 +132,7 @@ class Asker:
         for key, outcome in outcomes.items():
             for place in asked[key]:
                 self._fill(place, outcome, cells)
+        return len(places) == sum(map(len, asked.values())) and all(map(_is_lasting, outcomes.values()))
 
     def _fill(self, place: Place, outcome: Outcome, cells: list[Cell | None]) -> None:
         if isinstance(outcome, Failure):
@@ -179,12 +201,12 @@ class Asker:
         _heed(outcomes, statement, terms)
         return {request.key: outcome for request, outcome in zip(requests, outcomes, strict=True)}
 
-    def _count_recalled(self, options: str, texts: Sequence[str], rows: int) -> None:
+    def _count_recalled(
+        self, options: str, count: int, texts: Callable[[], Sequence[str]], rows: int
+    ) -> None:
         template = self.template(options)
         self.ledger.stats.add(memory_hits=rows)
-        self.ledger.log_hits(
-            template.model, len(texts), lambda: [template.request(text).key for text in texts]
-        )
+        self.ledger.log_hits(template.model, count, lambda: [template.request(text).key for text in texts()])
 
 
 def _heed(outcomes: Iterable[Outcome], statement: Statement, terms: Terms) -> None:
@@ -196,6 +218,10 @@ def _heed(outcomes: Iterable[Outcome], statement: Statement, terms: Terms) -> No
 
 def _first_failure(outcomes: Iterable[Outcome]) -> Failure | None:
     return next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
+
+
+def _is_lasting(outcome: Outcome) -> bool:
+    return isinstance(outcome, Completion) and outcome.storable
 
 
 def _rows(asked: Mapping[bytes, list[Place]], keys: Iterable[bytes]) -> int:

@@ -14,12 +14,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from duck_or.engine.chunk import Cell, Group
 from duck_or.errors import SessionClosed
-from duck_or.session import OnError, Session
+from duck_or.session import OnError, Session, memory_shares
+from duck_or.sql.pages import Pages
 from duck_or.sql.positional import json_arguments
 from duck_or.sql.tables import TABLES, Table
-from duck_or.sql.vectors import Vector, answer_rows, flat
+from duck_or.sql.vectors import Desk, Vector, answer_rows, flat
 
 KEPT: list[Callable[..., Any]] = []
 
@@ -32,6 +32,13 @@ class Slot:
     def __init__(self) -> None:
         self.number = next(_numbers)
         self.session: Session | None = None
+        self.pages = Pages(0)
+
+    def enter(self, session: Session) -> Session | None:
+        """Put `session` in; returns the one before."""
+        previous, self.session = self.session, session
+        self.pages = Pages(memory_shares(session.settings).pages)
+        return previous
 
     def live(self) -> Session:
         if self.session is None:
@@ -88,10 +95,13 @@ def _chat(slot: Slot, on_error: OnError | None) -> Callable[[Vector, Vector, Vec
         mode = on_error or session.settings.on_error
         identity = None if statement is None else flat(statement)[0].as_py()
 
-        def answer(groups: Sequence[Group]) -> list[Cell]:
-            return session.answer(groups, identity, mode)
-
-        return answer_rows(messages, options, answer, failures_as_null=mode == "null")
+        desk = Desk(
+            answer=lambda groups: session.answer(groups, identity, mode),
+            repeat=lambda repeated: session.repeat(repeated, identity),
+            pages=slot.pages,
+            failures_as_null=mode == "null",
+        )
+        return answer_rows(messages, options, desk)
 
     return chat
 

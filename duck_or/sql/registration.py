@@ -42,7 +42,7 @@ def register(
         cursor = con.cursor()  # a private one: open results and open transactions of `con` stay as they are
         try:
             slot = _slot(cursor)
-            previous, slot.session = slot.session, session
+            previous = slot.enter(session)
             _create_macros(con, cursor)
         finally:
             cursor.close()

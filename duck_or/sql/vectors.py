@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from duck_or.engine.chunk import Cell, Group
+from duck_or.engine.chunk import Answered, Cell, Group, Repeated
 from duck_or.outcome import Failure
+from duck_or.sql.pages import Page, Pages
 
 Vector: TypeAlias = Any  # pa.ChunkedArray | pa.Array: pyarrow has no types of its own
-Answer: TypeAlias = Callable[[Sequence[Group]], list[Cell]]
 
 NO_OPTIONS = "{}"
 
@@ -32,30 +33,58 @@ STRING_BYTES = 2**31 - 1
 """What the 32-bit offsets of Arrow's plain string type can address in one vector."""
 
 
-def answer_rows(messages: Vector, options: Vector, answer: Answer, *, failures_as_null: bool) -> pa.Array:
-    """The JSON vector for one chunk: `answer`'s outcome for each row, NULL where `messages` is NULL."""
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where one chunk's questions go. answer, repeat: the session's. pages: chunks answered before."""
+
+    answer: Callable[[Sequence[Group]], Answered]
+    repeat: Callable[[Repeated], None]
+    pages: Pages
+    failures_as_null: bool
+
+
+def answer_rows(messages: Vector, options: Vector, desk: Desk) -> pa.Array:
+    """The JSON vector for one chunk: the outcome for each row, NULL where `messages` is NULL."""
     texts, given = flat(messages), flat(options)
+    if texts.null_count == len(texts):
+        return json_vector(pa.nulls(len(texts), pa.string()))
     if given.null_count == len(given):
-        return _one_group(texts, NO_OPTIONS, answer, failures_as_null)
+        return json_vector(_one_group(texts, NO_OPTIONS, desk))
     settings = given.fill_null(NO_OPTIONS).dictionary_encode()
     if len(settings.dictionary) == 1:
-        return _one_group(texts, settings.dictionary[0].as_py(), answer, failures_as_null)
-    return _many_groups(texts.dictionary_encode(), settings, answer, failures_as_null)
+        return json_vector(_one_group(texts, settings.dictionary[0].as_py(), desk))
+    return json_vector(_many_groups(texts.dictionary_encode(), settings, desk))
 
 
-def _one_group(vector: pa.Array, options: str, answer: Answer, failures_as_null: bool) -> pa.Array:
+def _one_group(texts: pa.Array, options: str, desk: Desk) -> pa.Array:
     """The common case: the options are the same for all rows."""
-    if _seems_distinct(vector):
-        count = len(vector)
-        cells = answer([Group(options, vector.to_pylist(), count, lambda: [1] * count)])
-        return json_vector(_strings(cells, failures_as_null, count))
-    texts = vector.dictionary_encode()
-    distinct = texts.dictionary.to_pylist()
-    if not distinct:
-        return json_vector(pa.nulls(len(texts), pa.string()))
-    total = len(texts) - texts.null_count
-    cells = answer([Group(options, distinct, total, partial(_count, texts.indices, len(distinct)))])
-    return json_vector(_strings(cells, failures_as_null, len(texts)).take(texts.indices))
+    rows = len(texts) - texts.null_count
+    if (page := desk.pages.find(options, texts)) is not None:
+        distinct = partial(_distinct_texts, texts)
+        desk.repeat(Repeated(options, page.distinct, distinct, rows))
+        return page.answers
+    group, indices = _distinct(texts, options, rows)
+    cells, lasting = desk.answer([group])
+    answers = _strings(cells, desk.failures_as_null, len(texts))
+    if indices is not None:
+        answers = answers.take(indices)
+    if lasting:
+        desk.pages.keep(options, Page(texts, answers, len(group.texts)))
+    return answers
+
+
+def _distinct(texts: pa.Array, options: str, rows: int) -> tuple[Group, pa.Array | None]:
+    """The distinct texts, and for each row which of them it reads; None for the indices if all seem to differ."""
+    if _seems_distinct(texts):
+        return Group(options, texts.to_pylist(), rows, lambda: [1] * rows), None
+    encoded = texts.dictionary_encode()
+    distinct = encoded.dictionary.to_pylist()
+    return Group(options, distinct, rows, partial(_count, encoded.indices, len(distinct))), encoded.indices
+
+
+def _distinct_texts(texts: pa.Array) -> list[str]:
+    distinct: list[str] = texts.drop_null().unique().to_pylist()
+    return distinct
 
 
 def _seems_distinct(texts: pa.Array) -> bool:
@@ -65,17 +94,13 @@ def _seems_distinct(texts: pa.Array) -> bool:
     return whole and len(texts.take(SAMPLE).unique()) == len(SAMPLE)
 
 
-def _many_groups(
-    texts: pa.DictionaryArray, settings: pa.DictionaryArray, answer: Answer, failures_as_null: bool
-) -> pa.Array:
+def _many_groups(texts: pa.DictionaryArray, settings: pa.DictionaryArray, desk: Desk) -> pa.Array:
     """Each row its own options: group the distinct pairs by options, then put the outcomes back in row order."""
     width = len(texts.dictionary)
     pairs = settings.indices.to_numpy(zero_copy_only=False).astype(np.int64) * width
     valid = np.asarray(texts.indices.is_valid())
     pairs = pairs + texts.indices.fill_null(0).to_numpy(zero_copy_only=False)
     distinct, place, counts = np.unique(pairs[valid], return_inverse=True, return_counts=True)
-    if not len(distinct):
-        return json_vector(pa.nulls(len(texts), pa.string()))
     groups = []
     for setting in np.unique(distinct // width):
         mine = distinct // width == setting
@@ -83,10 +108,10 @@ def _many_groups(
         rows = counts[mine]
         groups.append(Group(settings.dictionary[int(setting)].as_py(), names, int(rows.sum()), rows.tolist))
     # `distinct` is sorted by options first: the groups in order, one after another, are in its order.
-    values = _strings(answer(groups), failures_as_null, len(texts))
+    values = _strings(desk.answer(groups).cells, desk.failures_as_null, len(texts))
     indices = np.zeros(len(texts), dtype=np.int64)
     indices[valid] = place
-    return json_vector(values.take(pa.array(indices, mask=~valid)))
+    return values.take(pa.array(indices, mask=~valid))
 
 
 def _count(indices: pa.Array, size: int) -> list[int]:
