@@ -79,7 +79,7 @@ class Desk:
             batch.resolve(index, outcome)
 
     def ask(self, *groups: Group, statement: Statement | None = None, terms: Terms = LENIENT) -> list[Cell]:
-        return self.asker.answer(groups, statement or Statement(), terms)
+        return self.asker.answer(groups, statement or Statement(), terms).cells
 
     def sent(self) -> list[int]:
         return [len(batch.requests) for batch in self.batches]

@@ -21,7 +21,7 @@ from duck_or.settings import Settings
 
 def ask(session, *contents, on_error="raise"):
     texts = ['[{"role":"user","content":"%s"}]' % content for content in contents]
-    return session.answer([Group("{}", texts, len(texts), lambda: [1] * len(texts))], None, on_error)
+    return session.answer([Group("{}", texts, len(texts), lambda: [1] * len(texts))], None, on_error).cells
 
 def settings(**more):
     return Settings.load({"api_key": "k", "model": "m", "rate_limit": 0, **more})
