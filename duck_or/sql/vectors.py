@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,8 +26,8 @@ NO_OPTIONS = "{}"
 CHUNK = 2048
 """Rows of a whole chunk (DuckDB's vector size)."""
 
-SAMPLE = pa.array(sorted(random.Random(0).sample(range(CHUNK), 64)))
-"""The rows of it that are looked at: of 1,000 texts in 2,048 rows, 64 rows show a repeat in 7 cases of 8."""
+SAMPLED = 64
+"""Rows of it that are looked at: of 1,000 texts in 2,048 rows, 64 rows show a repeat in 7 cases of 8."""
 
 STRING_BYTES = 2**31 - 1
 """What the 32-bit offsets of Arrow's plain string type can address in one vector."""
@@ -91,7 +91,13 @@ def _seems_distinct(texts: pa.Array) -> bool:
     """Whether a sample holds no text twice. Then looking for repeats costs more than answering a few of them twice:
     what repeats nevertheless is the same request, which the engine finds out by its key."""
     whole = len(texts) == CHUNK and texts.null_count == 0
-    return whole and len(texts.take(SAMPLE).unique()) == len(SAMPLE)
+    return whole and len(texts.take(_sample()).unique()) == SAMPLED
+
+
+@cache
+def _sample() -> pa.Array:
+    """Made at the first chunk, not at import: the first pa.array() imports pandas where there is one."""
+    return pa.array(sorted(random.Random(0).sample(range(CHUNK), SAMPLED)))
 
 
 def _many_groups(texts: pa.DictionaryArray, settings: pa.DictionaryArray, desk: Desk) -> pa.Array:
