@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from benchmarks.clients import SdkFunction, column_with_aiohttp, with_openai_post
+from benchmarks.measuring import timed
 from benchmarks.report import Result, print_results
 from benchmarks.tables import answer_all, prompts, registered
 from duck_or.simulator import Scenario, SimulatorProcess
@@ -39,7 +39,7 @@ def run(rows: int = 8192, rounds: int = 3) -> list[Result]:
             "openai": lambda: _ours(con, simulator.base_url, "openai"),
             "bare openai, bytes over aiohttp": lambda: _bare(con, simulator.base_url),
             "http": lambda: _ours(con, simulator.base_url, "http"),
-            "plain aiohttp, table to table": lambda: _timed(
+            "plain aiohttp, table to table": lambda: timed(
                 lambda: column_with_aiohttp(con, simulator.base_url, IN_FLIGHT)
             ),
         }
@@ -71,31 +71,25 @@ def _ours(con: duckdb.DuckDBPyConnection, base_url: str, transport: str) -> floa
             con, base_url, Path(directory, "answers.sqlite"), transport=transport, max_in_flight=IN_FLIGHT
         ),
     ):
-        return _timed(lambda: answer_all(con))
+        return timed(lambda: answer_all(con))
 
 
 def _bare(con: duckdb.DuckDBPyConnection, base_url: str) -> float:
     asked = [prompt for (prompt,) in con.execute("SELECT prompt FROM prompts").fetchall()]
     asyncio.run(with_openai_post(base_url, asked[:1], IN_FLIGHT))  # import and warm up
-    return _timed(lambda: asyncio.run(with_openai_post(base_url, asked, IN_FLIGHT)))
+    return timed(lambda: asyncio.run(with_openai_post(base_url, asked, IN_FLIGHT)))
 
 
 def _sdk(con: duckdb.DuckDBPyConnection, base_url: str) -> float:
     function = SdkFunction(base_url, IN_FLIGHT)
     con.create_function("sdk", function, ["VARCHAR"], "VARCHAR", type="arrow")
     con.execute("SELECT sdk('warm up')").fetchall()
-    seconds = _timed(
+    seconds = timed(
         lambda: con.execute("CREATE OR REPLACE TABLE answers AS SELECT id, sdk(prompt) FROM prompts")
     )
     con.remove_function("sdk")
     function.close()
     return seconds
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

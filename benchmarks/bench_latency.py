@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
-from collections.abc import Callable
 
 import duckdb
 
 from benchmarks.clients import with_aiohttp
+from benchmarks.measuring import timed
 from benchmarks.report import Result, print_results
 from benchmarks.tables import answer_all, prompts, registered
 from duck_or.simulator import Scenario, SimulatorProcess
@@ -36,11 +35,11 @@ def run(rows: int = 10_000) -> list[Result]:
         prompts(con, rows)
         asked = [prompt for (prompt,) in con.execute("SELECT prompt FROM prompts").fetchall()]
         with registered(con, simulator.base_url, max_in_flight=IN_FLIGHT):
-            ours = _timed(lambda: answer_all(con))
+            ours = timed(lambda: answer_all(con))
         con.close()
         chunks = [asked[start : start + CHUNK] for start in range(0, rows, CHUNK)]
-        by_chunk = _timed(lambda: [_ask(simulator.base_url, chunk) for chunk in chunks])
-        at_once = _timed(lambda: _ask(simulator.base_url, asked))
+        by_chunk = timed(lambda: [_ask(simulator.base_url, chunk) for chunk in chunks])
+        at_once = timed(lambda: _ask(simulator.base_url, asked))
     return [
         Result("SQL", ours, "s", "a plain client, chunk by chunk", by_chunk, ours / by_chunk, 1.1, "lower"),
         Result("the barrier, plain client", by_chunk, "s", "all at once", at_once, by_chunk / at_once),
@@ -49,12 +48,6 @@ def run(rows: int = 10_000) -> list[Result]:
 
 def _ask(base_url: str, asked: list[str]) -> object:
     return asyncio.run(with_aiohttp(base_url, asked, IN_FLIGHT))
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

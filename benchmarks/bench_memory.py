@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +19,10 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.bench_hits import identity
+from benchmarks.measuring import in_new_process
 from benchmarks.report import Result, print_results
 from benchmarks.tables import answer_all, prompts, registered
 from duck_or.simulator import Scenario, SimulatorProcess
-
-ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
@@ -52,9 +49,7 @@ def run(rows: int = 1_000_000) -> list[Result]:
 
 
 def _in_new_process(name: str, rows: int) -> float:
-    command = [sys.executable, "-m", "benchmarks.bench_memory", "--only", name, "--rows", str(rows)]
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-    return float(json.loads(printed.splitlines()[-1]))
+    return in_new_process("benchmarks.bench_memory", "--only", name, "--rows", str(rows))
 
 
 @contextmanager

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks.answers import answer
+from benchmarks.measuring import in_new_process
 from benchmarks.report import Result, print_results
 from benchmarks.tables import KEY, MODEL
 from duck_or import Settings, register
@@ -28,7 +27,6 @@ from duck_or.request import BodyTemplate
 from duck_or.sql.vectors import flat, json_vector
 
 URL = "http://127.0.0.1:9/api/v1"  # nothing listens there, and nothing has to
-ROOT = Path(__file__).parents[1]
 CHUNK = 2048
 ROUNDS = 3
 FLOOR = 30_000  # rows per second
@@ -66,18 +64,7 @@ def run(rows: int = 200_000) -> list[Result]:
 
 
 def _in_new_process(how: str, path: Path, rows: int) -> float:
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.bench_restart",
-        "--rows",
-        str(rows),
-        "--read",
-        how,
-        str(path),
-    ]
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-    return float(json.loads(printed.splitlines()[-1]))
+    return in_new_process("benchmarks.bench_restart", "--rows", str(rows), "--read", how, str(path))
 
 
 def _table(rows: int) -> duckdb.DuckDBPyConnection:

@@ -13,8 +13,6 @@ import asyncio
 import json
 import random
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.answers import answer, key
+from benchmarks.measuring import in_new_process
 from benchmarks.report import Result, print_results
 from duck_or.cache.sqlite_store import SqliteStore
 
@@ -30,8 +29,6 @@ REPEATS = 3  # new processes for each reading, the fastest counts: what else the
 ONE_BY_ONE = 10_000  # rows are enough to know the time of one
 NOW = 1_790_000_000.0
 FLOOR = 30_000  # rows per second
-
-ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
@@ -102,9 +99,7 @@ def _put_one_by_one(path: Path, rows: int) -> float:
 
 
 def _in_new_process(path: Path, how: str, rows: int) -> float:
-    command = [sys.executable, "-m", "benchmarks.bench_store", "--rows", str(rows), "--read", str(path), how]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    return float(json.loads(done.stdout))
+    return in_new_process("benchmarks.bench_store", "--rows", str(rows), "--read", str(path), how)
 
 
 def _read_chunks(path: Path, rows: int) -> float:

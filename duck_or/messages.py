@@ -26,35 +26,26 @@ def parse_messages(text: str) -> list[JsonObject]:
     Null members are dropped (`content` of an assistant excepted), because DuckDB fills the gaps of a list of
     structs with NULL. Raises ArgumentError naming the message's index, its value and what is expected.
     """
-    text, messages = _unwrapped(text)
-    plain: list[JsonObject] = messages if _are_plain(messages) else _parsed(text)
-    return plain
-
-
-def canonical_messages(text: str) -> bytes:
-    """`parse_messages` as canonical JSON, which for plain messages needs no walk through their values.
-
-    Raises ArgumentError, and ValueError where `canonical_json` does.
-    """
-    text, messages = _unwrapped(text)
-    if _are_plain(messages):
-        return orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
-    return canonical_json(_parsed(text))
-
-
-def _unwrapped(text: str) -> tuple[str, Any]:
-    """Text holding JSON arrives as a JSON string holding JSON."""
     messages = _loaded(text)
-    return (messages, _loaded(messages)) if type(messages) is str else (text, messages)
-
-
-def _parsed(text: str) -> list[JsonObject]:
+    if type(messages) is str:  # text holding JSON arrives as a JSON string holding JSON
+        text, messages = messages, _loaded(messages)
+    if _are_plain(messages):
+        plain: list[JsonObject] = messages
+        return plain
     try:
         return _checked(read_json(text))  # orjson rounds integers beyond 64 bits
     except ValueError as error:
         raise _not_json(text, error) from error
     except RecursionError as error:
         raise ArgumentError("messages is nested too deeply to be a conversation") from error
+
+
+def canonical_messages(text: str) -> bytes:
+    """`parse_messages` as canonical JSON. Raises what it raises, and ValueError where `canonical_json` does."""
+    messages = parse_messages(text)
+    if _are_plain(messages):  # nothing but texts: no walk through the values is needed
+        return orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
+    return canonical_json(messages)
 
 
 def _loaded(text: str) -> Any:

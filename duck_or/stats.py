@@ -47,8 +47,8 @@ class Stats:
         return "\n".join(f"{name:>18}  {value:,}" for name, value in self.as_dict().items() if value)
 
 
-COUNTERS = tuple(field.name for field in fields(Stats))
 DERIVED = ("requests", "cache_hits", "under_way")
+COUNTERS = tuple(field.name for field in fields(Stats) if field.name not in DERIVED)  # what can be added to
 
 
 class StatsCounter:

@@ -44,10 +44,10 @@ class Recall:
         found: list[bytes | None] = list(map(young.get, texts)) if young else [None] * len(texts)
         old = self._old.get(options)
         if old and None in found:
-            for index, text in enumerate(texts):
-                if found[index] is None and (body := old.get(text)) is not None:
+            for index, body in enumerate(map(old.get, texts)):
+                if body is not None and found[index] is None:
                     found[index] = body
-                    self.remember(options, text, body)
+                    self.remember(options, texts[index], body)
         return found
 
     def remember(self, options: str, text: str, body: bytes) -> None:

@@ -76,12 +76,12 @@ class Function:
 
 
 def functions(slot: Slot) -> list[Function]:
-    """All functions of one database instance. The macros (macros.sql) give most of them their public names."""
+    """All functions of one database instance. The macros (chat.sql, tables.sql) give most of them their public names."""
     packed = ("JSON", "JSON", "BIGINT")
     return [
         Function("__duck_or_slot", lambda: slot.number, (), "BIGINT", arrow=False),
-        Function("__duck_or_chat", _chat(slot, None), packed, "JSON"),
-        Function("__duck_or_try_chat", _chat(slot, "json"), packed, "JSON"),
+        Function("__duck_or_chat_completions", _chat(slot, None), packed, "JSON"),
+        Function("__duck_or_try_chat_completions", _chat(slot, "json"), packed, "JSON"),
         # For cursors that see no macro: the same by position.
         Function("chat_completions", _positional(_chat(slot, None)), None, "JSON"),
         Function("try_chat_completions", _positional(_chat(slot, "json")), None, "JSON"),

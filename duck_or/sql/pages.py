@@ -1,7 +1,9 @@
 """Whole chunks that were answered before: the same texts in the same order get the same vector, without a look at any row.
 
 A statement that runs again, or that DuckDB evaluates twice, hands over the same vectors as the first time; comparing two
-of them is a matter of microseconds. Answers to single texts, in whatever order, are `recall`'s business.
+of them is a matter of microseconds. Most chunks never come again, and vectors that are kept cannot be reused for the next
+chunk (fresh memory costs more than the look-up of its rows): so a page is kept when it comes the second time. Answers to
+single texts, in whatever order, are `recall`'s business.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from cachetools import LRUCache
 
 OVERHEAD = 2000
 """Bytes a page costs beside its buffers."""
+
+SEEN = 16_384
+"""Chunks remembered as having come once, by a hash: 33 million rows."""
 
 
 class Page(NamedTuple):
@@ -31,6 +36,7 @@ class Pages:
     def __init__(self, max_bytes: int) -> None:
         self._guard = threading.Lock()
         self._pages: LRUCache[Hashable, Page] = LRUCache(max_bytes, getsizeof=_weight)
+        self._seen: LRUCache[int, bool] = LRUCache(SEEN)
 
     def find(self, options: str, texts: pa.Array) -> Page | None:
         """The page of exactly these texts under these options, if it is here."""
@@ -39,9 +45,13 @@ class Pages:
         return page if page is not None and page.texts.equals(texts) else None
 
     def keep(self, options: str, page: Page) -> None:
-        if _weight(page) <= self._pages.maxsize:
-            with self._guard:
-                self._pages[_label(options, page.texts)] = page
+        """Keep the page if one like it has come before."""
+        label = _label(options, page.texts)
+        with self._guard:
+            if hash(label) not in self._seen:
+                self._seen[hash(label)] = True
+            elif _weight(page) <= self._pages.maxsize:
+                self._pages[label] = page
 
 
 def _label(options: str, texts: pa.Array) -> Hashable:

@@ -23,6 +23,7 @@ from duck_or.sql.interrupt import stop_on_ctrl_c
 log = logging.getLogger("duck_or")
 
 CATALOG = "duck_or"
+CHAT_FUNCTIONS = ("chat_completions", "try_chat_completions")
 
 _guard = threading.Lock()
 _slots: dict[int, Slot] = {}
@@ -82,8 +83,13 @@ def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnec
 
 
 def _run_macros(con: duckdb.DuckDBPyConnection, create: str, schema: str) -> None:
-    script = files("duck_or.sql").joinpath("macros.sql").read_text("utf-8")
-    con.execute(script.replace("{create}", create).replace("{schema}", schema)).fetchall()
+    scripts = [_script("chat.sql").replace("{function}", name) for name in CHAT_FUNCTIONS]
+    for script in [*scripts, _script("tables.sql")]:
+        con.execute(script.replace("{create}", create).replace("{schema}", schema)).fetchall()
+
+
+def _script(name: str) -> str:
+    return files("duck_or.sql").joinpath(name).read_text("utf-8")
 
 
 def _in_memory(cursor: duckdb.DuckDBPyConnection) -> bool:

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from duck_or.cache.contract import Kept, Store
-from duck_or.cache.dict_store import DictStore
-from duck_or.cache.null import NullStore
 from duck_or.cache.sqlite_store import SqliteStore
+from support.dict_store import DictStore
 
 Factory = Callable[..., Store]
 NOW = 1_790_000_000.0
@@ -130,16 +129,6 @@ def test_closing_twice_is_fine(store: Store) -> None:
     store.close()
     store.close()
     assert store.get_many([key(1)], NOW) == {key(1): Kept(b"a", NOW)}
-
-
-def test_no_store_finds_nothing_keeps_nothing_and_never_fails() -> None:
-    store: Store = NullStore()
-    store.put_many({key(1): b"a"}, NOW)
-    assert store.get_many([key(1)], NOW) == {}
-    assert (store.delete_many([key(1)]), store.clear(), store.prune(NOW)) == (0, 0, 0)
-    assert store.info().entries == 0
-    store.vacuum()
-    store.close()
 
 
 keys = st.integers(0, 7).map(key)

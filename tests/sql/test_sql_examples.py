@@ -29,3 +29,9 @@ def test_an_example(connect: Callable[..., Bridge], tmp_path: Path, path: Path, 
     assert stats.sent == stats.answered == sent
     bridge.con.execute(script)
     assert bridge.sent == sent
+
+
+def test_a_case_keeps_the_call_from_rows_that_its_cheap_condition_throws_away(bridge: Bridge) -> None:
+    [path] = [path for path in EXAMPLES if path.stem == "11_cheap_conditions_first"]
+    bridge.con.execute(path.read_text("utf-8")).fetchall()
+    assert bridge.sent == 143

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from duck_or.cache.contract import Kept, StoreError
-from duck_or.cache.dict_store import DictStore
 from duck_or.cache.guard import GuardedStore
+from support.dict_store import DictStore
 
 
 class BrokenStore(DictStore):

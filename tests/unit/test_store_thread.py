@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from duck_or.cache.contract import Kept
-from duck_or.cache.dict_store import DictStore
 from duck_or.engine.store_thread import NoStore, StoreThread
+from support.dict_store import DictStore
 
 
 class Gated:
