@@ -12,9 +12,9 @@ from duck_or.errors import (
     SettingsError,
     StatementStopped,
 )
-from duck_or.session import Session
+from duck_or.connect import connect, register
 from duck_or.settings import Settings
-from duck_or.sql.registration import register
+from duck_or.statements.session import Session
 from duck_or.stats import Stats
 from duck_or.version import __version__
 
@@ -30,5 +30,6 @@ __all__ = [
     "StatementStopped",
     "Stats",
     "__version__",
+    "connect",
     "register",
 ]

@@ -23,13 +23,16 @@ MAX_CALLS = 100_000
 MAX_FAILURES = 10_000
 MAX_DETAILS = 20_000
 """Cache hits whose details can still be worked out: the rows' texts are kept for that long."""
+MAX_HITS_READ = 1_000
+"""Cache hits that are looked up to learn from them: about 10 ms, and more of them would tell little more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request: sent to the service, or answered from the cache (`cache_hit`, no latency, nothing spent).
 
-    time: seconds since the epoch when it was first sent, or found. latency: seconds of the last attempt.
+    time: seconds since the epoch when it was first sent, or found. latency: seconds of the last attempt. body_bytes: the
+    size of the request's body, None where only its answer is known.
     """
 
     time: float
@@ -42,6 +45,7 @@ class Call:
     http_status: int | None
     summary: CallSummary | None
     prompt: bytes | None = None
+    body_bytes: int | None = None
 
     def row(self) -> dict[str, Any]:
         served = self.summary
@@ -139,6 +143,20 @@ class CallLog:
 
     def add_failure(self, row: FailedRow) -> None:
         self._failures.append(row)
+
+    def answered(self, max_hits: int = MAX_HITS_READ) -> Iterator[Call]:
+        """Calls that brought an answer, then the newest cache hits whose answer is still at hand.
+
+        max_hits: looking one up means parsing its answer, so no more chunks are looked at than make up so many.
+        """
+        yield from (call for call in list(self._calls) if call.summary is not None)
+        with self._guard:
+            entries = list(self._detailed.entries)
+        for entry in reversed(entries):
+            if max_hits <= 0:
+                return
+            max_hits -= entry.count
+            yield from (call for call in entry.calls() if call.summary is not None)
 
     def calls(self) -> list[dict[str, Any]]:
         """One dict per request, oldest first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
@@ -59,6 +59,12 @@ class Model:
             created=number_of(entry.get("created")),
         )
 
+    @property
+    def longest_answer(self) -> int | None:
+        """Tokens; None where nothing is listed that bounds it."""
+        longest = self.max_completion_tokens or self.context_length
+        return None if longest is None else max(0, longest)
+
 
 def _whole(value: object) -> int | None:
     number = number_of(value)
@@ -102,28 +108,77 @@ def _parse(response: RawResponse) -> dict[str, Model]:
         raise RequestFailed(f"the list of models is not one: {error}") from error
 
 
-def worst_case_usd(request: Request, models: Mapping[str, Model]) -> float | None:
-    """The most this request can cost in US dollars; None where a model's price is not known.
+@dataclass(slots=True)
+class Volume:
+    """How much some requests ask of one model, in sums, so that a million requests take no more room than one.
 
-    Every byte of the body counts as a prompt token (a token is never shorter), every media part as IMAGE_TOKENS more;
-    the answer as `max_tokens`, or as the longest the model gives where none is set. Of fallbacks, the dearest counts.
+    media: parts that count as IMAGE_TOKENS. max_tokens: the sum of the caps. uncapped: requests that set none.
     """
-    body = orjson.loads(request.body)
-    named = [body.get("model"), *(body.get("models") or [])]
-    costs = [_worst_case(request, models.get(_base_id(str(name)))) for name in named if name is not None]
+
+    requests: int = 0
+    body_bytes: int = 0
+    media: int = 0
+    max_tokens: int = 0
+    uncapped: int = 0
+
+    def add(self, request: Request) -> None:
+        body, cap = request.body, request.max_tokens
+        self.requests += 1
+        self.body_bytes += len(body)
+        self.media += body.count(b'_url":{"') + body.count(b'"type":"file"')
+        if cap:
+            self.max_tokens += max(0, cap)  # a negative cap is the service's to refuse, and no discount
+        else:
+            self.uncapped += 1
+
+    def __add__(self, other: Volume) -> Volume:
+        sums = (getattr(self, each.name) + getattr(other, each.name) for each in fields(self))
+        return Volume(*sums)
+
+    def longest_answers(self, model: Model | None) -> int | None:
+        """Tokens of all the answers if each is as long as it can be; None where nothing bounds them."""
+        if not self.uncapped:
+            return self.max_tokens
+        longest = None if model is None else model.longest_answer
+        return None if longest is None else self.max_tokens + self.uncapped * longest
+
+    def worst_case_usd(self, model: Model | None) -> float | None:
+        """The most that these requests can cost at this model; None where its price is not known.
+
+        Every byte of a body counts as a prompt token (a token is never shorter), every media part as IMAGE_TOKENS more;
+        an answer as its `max_tokens`, or as the longest the model gives where none is set.
+        """
+        answers = self.longest_answers(model)
+        if model is None or model.prompt_usd is None or model.completion_usd is None or answers is None:
+            return None
+        prompt_tokens = self.body_bytes + IMAGE_TOKENS * self.media
+        per_request = (model.request_usd or 0.0) * self.requests
+        return prompt_tokens * model.prompt_usd + answers * model.completion_usd + per_request
+
+
+def worst_case_usd(request: Request, models: Mapping[str, Model]) -> float | None:
+    """The most this request can cost in US dollars (see `Volume`); of fallbacks, the dearest counts.
+
+    None where a price is not known.
+    """
+    volume = Volume()
+    volume.add(request)
+    costs = [volume.worst_case_usd(listed(name, models)) for name in named_models(request)]
     return None if not costs or None in costs else max(cost for cost in costs if cost is not None)
 
 
-def _worst_case(request: Request, model: Model | None) -> float | None:
-    if model is None or model.prompt_usd is None or model.completion_usd is None:
-        return None
-    media = request.body.count(b'_url":{"') + request.body.count(b'"type":"file"')
-    prompt_tokens = len(request.body) + IMAGE_TOKENS * media
-    longest = request.max_tokens or model.max_completion_tokens or model.context_length
-    if longest is None:
-        return None
-    longest = max(0, longest)  # a negative cap is the service's to refuse, and no discount
-    return prompt_tokens * model.prompt_usd + longest * model.completion_usd + (model.request_usd or 0.0)
+def named_models(request: Request) -> tuple[str, ...]:
+    """The model and its fallbacks, each once; none where a preset or the account decides."""
+    fallbacks: Any = None
+    if b'"models":' in request.body:  # inside a text the quotes are escaped, so most bodies need no parsing
+        fallbacks = orjson.loads(request.body).get("models")
+    named = [request.model, *(fallbacks if isinstance(fallbacks, list) else [fallbacks])]
+    return tuple(dict.fromkeys(str(name) for name in named if name is not None))
+
+
+def listed(model: str, models: Mapping[str, Model]) -> Model | None:
+    """The list's row for the name of a model as a request has it."""
+    return models.get(_base_id(model))
 
 
 def _base_id(model: str) -> str:

@@ -1,134 +1,36 @@
-"""The composition root: one session's parts, put together from its settings.
+"""One session: what stands behind the SQL functions, chunk by chunk and for whole statements.
 
 Which SQL functions lead here, it must not know.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
-from weakref import WeakSet
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Self
 
-from cachetools import LRUCache
-
-from duck_or.cache.guard import GuardedStore
-from duck_or.cache.memory import MemoryCache
-from duck_or.cache.recall import Recall
-from duck_or.cache.sqlite_store import SqliteStore
-from duck_or.calls import call_log
-from duck_or.engine.batch import Batch, Statement, Terms
-from duck_or.engine.chunk import Answered, Asker, Group, Repeated
-from duck_or.engine.lanes import Limits, Membership
-from duck_or.engine.ledger import Ledger
-from duck_or.engine.loop_thread import loop_thread
+from duck_or.engine.batch import Statement, Terms
+from duck_or.engine.chunk import Answered, Group, Known, Repeated
+from duck_or.engine.dispatch import Dispatch, Keep
 from duck_or.engine.spending import Spending
-from duck_or.engine.store_thread import NoStore, StoreThread
-from duck_or.engine.transport import Endpoint
-from duck_or.errors import SessionClosed, SettingsError
-from duck_or.models import Model, ModelList
-from duck_or.outcome import RawResponse
-from duck_or.policy.retry import RetryPolicy
-from duck_or.request import BodyTemplate
+from duck_or.errors import SessionClosed
+from duck_or.history import ModelHistory, history_of
+from duck_or.models import Model
+from duck_or.parts import MemoryShares, Parts, endpoint_of, memory_shares, terms_of
+from duck_or.request import Request
 from duck_or.settings import Settings
 from duck_or.stats import Stats
 
+__all__ = ["MemoryShares", "OnError", "SessionCore", "endpoint_of", "memory_shares"]
+
 OnError = Literal["raise", "null", "json"]
 
-TEMPLATES = 1024
-"""Parsed options kept; a column of options with more distinct values than that is parsed again now and then."""
-
-STATEMENTS = 256
-"""Statements remembered at once: more than run at the same time on one database."""
-
-GET_TIMEOUT = 30.0
-"""Seconds for the price list and the key's limits."""
+WAITING_ROOM = 4096
+"""Requests that a dispatch has ready beyond those in flight: their look-ups in the store are done before their turn."""
 
 
-@dataclass(eq=False)
-class Parts:
-    """Everything that holds a lock, a thread, a file or a connection: a forked child builds its own."""
-
-    settings: Settings
-    pid: int = field(default_factory=os.getpid)
-
-    def __post_init__(self) -> None:
-        settings = self.settings
-        shares = memory_shares(settings)
-        self.store = guarded_store(settings)
-        self.membership = Membership(
-            endpoint_of(settings), Limits(settings.rate_limit, settings.max_in_flight)
-        )
-        self.models = ModelList(self._get)
-        self.ledger = Ledger(
-            memory=MemoryCache(shares.answers, settings.cache_ttl),
-            store=NoStore() if self.store is None else StoreThread(self.store, loop_thread().call),
-            calls=call_log(),
-            log_prompts=settings.log_prompts,
-            spending=None if settings.budget_usd is None else Spending(settings.budget_usd),
-        )
-        self.asker = Asker(
-            ledger=self.ledger,
-            recall=Recall(shares.recall),
-            template=lru_cache(TEMPLATES)(self._template),
-            submit=self._submit,
-            withdraw=self.membership.withdraw,
-        )
-        self._guard = threading.Lock()
-        self._statements: LRUCache[int, Statement] = LRUCache(STATEMENTS)
-        _open.add(self)
-
-    def statement(self, identity: int | None) -> Statement:
-        """The statement of this identity; without one, each chunk is a statement of its own."""
-        if identity is None:
-            return Statement()
-        with self._guard:
-            return self._statements.setdefault(identity, Statement())
-
-    def close(self) -> None:
-        """Take back what is under way, finish the writes, let go of what was remembered. Idempotent."""
-        self.membership.leave(self.ledger)
-        self.ledger.store.close()
-        # The process's log of calls refers to this memory; without a session nothing bounds how many of them there are.
-        self.ledger.memory.clear()
-        self.asker.recall.clear()
-
-    def _template(self, options: str) -> BodyTemplate:
-        return BodyTemplate.from_options(options, self.settings.base_url, self.settings.model)
-
-    def _submit(self, batch: Batch) -> None:
-        require_key(self.settings)
-        if self.ledger.spending is not None:
-            self.ledger.spending.prices = self.models.models()
-        self.membership.submit(batch)
-
-    def _get(self, path: str) -> RawResponse:
-        return self.membership.get(path, GET_TIMEOUT)
-
-
-_open: WeakSet[Parts] = WeakSet()
-
-
-def _close_at_exit() -> None:
-    """Answers that were paid for are written, nothing is sent any more, and only then the event loop stops.
-
-    Runs before that: exit functions run last in, first out, and the loop's module was imported before this one.
-    """
-    for parts in list(_open):
-        if parts.pid == os.getpid():
-            parts.close()
-
-
-atexit.register(_close_at_exit)
-
-
-class Session:
-    """What `duck_or.register` returns: the settings, the cache and the counters behind the SQL functions.
+class SessionCore:
+    """The settings, the cache and the counters behind the SQL functions.
 
     Safe to use from several threads and after a fork. `close()` gives connections and files back; the SQL functions
     then say so. As a context manager it closes itself.
@@ -138,6 +40,8 @@ class Session:
         self.settings = settings
         self._parts: Parts | None = Parts(settings)
 
+    # --- chunk by chunk ------------------------------------------------------------------------------------------
+
     def answer(
         self, groups: Sequence[Group], statement: int | None, on_error: OnError | None = None
     ) -> Answered:
@@ -146,13 +50,64 @@ class Session:
         statement: equal for all chunks of one SQL statement, None if not known. on_error: the settings' if None.
         """
         parts = self._live()
-        mode = on_error or self.settings.on_error
-        return parts.asker.answer(groups, parts.statement(statement), self._terms(mode))
+        return parts.asker.answer(groups, parts.statement(statement), self._terms(on_error))
 
-    def repeat(self, repeated: Repeated, statement: int | None) -> None:
+    def repeat(self, repeated: Repeated, statement: Statement | int | None) -> None:
         """Count a chunk whose answers the caller had kept; they were lasting. Raises as `answer` does."""
         parts = self._live()
         parts.asker.repeat(repeated, parts.statement(statement))
+
+    # --- whole statements ----------------------------------------------------------------------------------------
+
+    def new_statement(self) -> Statement:
+        """A statement to survey, dispatch and replay."""
+        return Statement()
+
+    def request(self, options: str, text: str) -> Request:
+        """The request of one row, from its options and messages. Raises ArgumentError where they cannot become one."""
+        return self._live().asker.sources.template(options).request(text)
+
+    def survey(self, groups: Sequence[Group], statement: Statement) -> list[Known]:
+        """What is known of each text, group after group: its answer, its failure, or the request to send for it.
+
+        Sends nothing and counts nothing. Raises RequestFailed or Cancelled when the statement may not go on.
+        """
+        return self._live().asker.survey(groups, statement)
+
+    def dispatch(
+        self,
+        requests: Iterable[Request],
+        statement: Statement,
+        *,
+        stop_on_failure: bool,
+        budget: Spending | None = None,
+        keep: Keep | None = None,
+    ) -> Dispatch:
+        """Send distinct requests, taken as there is room for them; drive it with `step`, which raises SettingsError
+        before anything is sent if there is no key.
+
+        stop_on_failure: one failed request stops the statement. budget: the statement's own, from now on, beside the
+        session's; pass the same one again in its next round. keep: called with each request and its outcome.
+        """
+        parts = self._live()
+        if budget is not None:
+            statement.spending = budget
+        return Dispatch(
+            requests,
+            parts.post,
+            statement,
+            terms_of(self.settings, stop_on_failure),
+            window=4 * self.settings.max_in_flight + WAITING_ROOM,
+            keep=keep,
+        )
+
+    def replay(
+        self, groups: Sequence[Group], statement: Statement, on_error: OnError | None = None
+    ) -> Answered:
+        """As `answer`, for a statement that was dispatched before; what is unknown nevertheless is asked now."""
+        return self._live().asker.answer(groups, statement, self._terms(on_error))
+
+    # --- what it knows -------------------------------------------------------------------------------------------
 
     def stats(self) -> Stats:
         """This session's counters now."""
@@ -172,7 +127,27 @@ class Session:
 
     def models(self) -> list[Model]:
         """The service's models with their prices, at most an hour old. Raises TransportError, RequestFailed."""
-        return list(self._live().models.models().values())
+        return list(self.prices().values())
+
+    def prices(self) -> Mapping[str, Model]:
+        """The same by id."""
+        return self._live().models.models()
+
+    def history(self) -> Mapping[str, ModelHistory]:
+        """What this process's calls tell of each model that answered, by the name it was asked under."""
+        return history_of(self._live().ledger.calls.answered())
+
+    @property
+    def spending(self) -> Spending | None:
+        """What became of `budget_usd`; None where it is not set."""
+        return self._live().ledger.spending
+
+    @property
+    def has_store(self) -> bool:
+        """Whether answers outlive this process's memory of them."""
+        return self._live().store is not None
+
+    # --- its end -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Finish the writes that are under way, close connections and files. Idempotent."""
@@ -180,7 +155,7 @@ class Session:
         if parts is not None and parts.pid == os.getpid():
             parts.close()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -197,55 +172,5 @@ class Session:
             parts = self._parts = Parts(self.settings)
         return parts
 
-    def _terms(self, mode: OnError) -> Terms:
-        return terms_of(self.settings, mode == "raise")
-
-
-class MemoryShares(NamedTuple):
-    """How `memory_cache_bytes` is shared out: answers by key, by row text, and whole chunks (the SQL layer's)."""
-
-    answers: int
-    recall: int
-    pages: int
-
-
-def memory_shares(settings: Settings) -> MemoryShares:
-    """The shortcuts know no age, so a TTL has to do without them."""
-    total = settings.memory_cache_bytes
-    if settings.cache_ttl is not None:
-        return MemoryShares(total, 0, 0)
-    return MemoryShares(total // 2, total // 4, total // 4)
-
-
-@lru_cache(64)
-def terms_of(settings: Settings, stop_on_failure: bool) -> Terms:
-    retry = RetryPolicy(settings.attempts, max_total_wait=settings.max_wait)
-    return Terms(settings.timeout, retry, stop_on_failure)
-
-
-def guarded_store(settings: Settings) -> GuardedStore | None:
-    if settings.cache_path is None:
-        return None
-    return GuardedStore(
-        SqliteStore(settings.cache_path, ttl=settings.cache_ttl, max_bytes=settings.cache_max_bytes)
-    )
-
-
-def endpoint_of(settings: Settings) -> Endpoint:
-    return Endpoint(
-        settings.base_url,
-        settings.api_key or "",
-        settings.transport,
-        settings.site_url,
-        settings.app_name,
-    )
-
-
-def require_key(settings: Settings) -> None:
-    """Raises SettingsError when OpenRouter would be asked without a key. Answers from the cache need none."""
-    host = urlsplit(settings.base_url).hostname or ""
-    if settings.api_key is None and (host == "openrouter.ai" or host.endswith(".openrouter.ai")):
-        raise SettingsError(
-            "no API key: set the environment variable OPENROUTER_API_KEY, or pass "
-            "duck_or.register(con, api_key=...). Keys are made at https://openrouter.ai/settings/keys"
-        )
+    def _terms(self, mode: OnError | None) -> Terms:
+        return terms_of(self.settings, (mode or self.settings.on_error) == "raise")

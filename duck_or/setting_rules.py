@@ -162,6 +162,8 @@ RULES = {
     "site_url": Rule("OPENROUTER_SITE_URL", "an address in printable ASCII", header_text, optional=True),
     "app_name": Rule("OPENROUTER_APP_NAME", "a name in printable ASCII", header_text, optional=True),
     "log_prompts": Rule("DUCK_OR_LOG_PROMPTS", "true or false", flag, flag_text),
+    "prefetch": Rule("DUCK_OR_PREFETCH", "one of auto, off", one_of("auto", "off")),
+    "progress": Rule("DUCK_OR_PROGRESS", "one of auto, off", one_of("auto", "off")),
 }
 
 

@@ -45,7 +45,9 @@ class Settings:
     cache_path: None = memory only. cache_ttl: seconds, None = for ever. cache_max_bytes: size cap of that file,
     None = none: every answer in it was paid for, and a gigabyte holds about a million short ones.
     memory_cache_bytes: 0 = none. budget_usd: None = no budget, 0 = only what is known already. site_url,
-    app_name: for OpenRouter's attribution. log_prompts: whether openrouter_calls() keeps prompts.
+    app_name: for OpenRouter's attribution. log_prompts: whether openrouter_calls() keeps prompts. prefetch:
+    whether `duck_or.connect` plans whole statements, 'off' asks chunk by chunk. progress: whether long work
+    shows a line about itself where somebody can see it, in a terminal or a notebook.
     """
 
     api_key: str | None = None
@@ -66,6 +68,8 @@ class Settings:
     site_url: str | None = None
     app_name: str | None = None
     log_prompts: bool = False
+    prefetch: Literal["auto", "off"] = "auto"
+    progress: Literal["auto", "off"] = "auto"
 
     def __post_init__(self) -> None:
         for setting in RULES:

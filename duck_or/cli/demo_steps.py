@@ -15,9 +15,9 @@ import orjson
 
 from duck_or.cli.result import width
 from duck_or.cli.wording import counted, dollars, since, summary_line
+from duck_or.connect import register
 from duck_or.models import worst_case_usd
 from duck_or.request import BodyTemplate
-from duck_or.sql.registration import register
 
 if TYPE_CHECKING:
     import duckdb

@@ -12,7 +12,7 @@ from duck_or.cli.wording import summary_line
 from duck_or.setting_rules import RULES, parsed
 
 if TYPE_CHECKING:
-    from duck_or.session import Session
+    from duck_or.statements.session import Session
 
 
 def overrides_of(
@@ -60,8 +60,8 @@ def sql(statement: str, database: str, overrides: dict[str, object], form: str, 
     """
     from duck_or.cli.connection import connected
     from duck_or.cli.result import show
+    from duck_or.connect import register
     from duck_or.settings import Settings
-    from duck_or.sql.registration import register
 
     text = sys.stdin.read() if statement == "-" else statement
     settings = Settings.load(overrides)

@@ -1,40 +1,11 @@
-"""Figures for people: dollars, sizes, dates, and the line that sums a statement up."""
+"""The line that sums a statement up. How single figures read is decided in `duck_or.wording`."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from duck_or.stats import Stats
+from duck_or.wording import counted, dollars, moment, size
 
-
-def dollars(usd: float) -> str:
-    """`$0`, `$0.002609`, `$0.50`, `$12.34`: never rounded to nothing."""
-    if usd == 0:
-        return "$0"
-    if usd < 0.000001:
-        return "less than $0.000001"
-    if usd >= 1:
-        return f"${usd:,.2f}"
-    whole, _, cents = f"{usd:.6f}".partition(".")
-    return f"${whole}.{cents.rstrip('0'):0<2}"
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that fits: `812 bytes`, `1.2 MB`."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} bytes"
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """`1 answer`, `2 answers`, `1,204 entries`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def moment(seconds: float) -> str:
-    """Seconds since the epoch as local date and time."""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+__all__ = ["counted", "dollars", "moment", "since", "size", "summary_line"]
 
 
 def summary_line(stats: Stats) -> str:

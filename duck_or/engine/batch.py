@@ -7,9 +7,9 @@ what every chunk of one SQL statement must know: whether it was stopped, and wha
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cachetools import LRUCache
 
@@ -19,6 +19,7 @@ from duck_or.request import Request
 
 if TYPE_CHECKING:
     from duck_or.engine.ledger import Ledger
+    from duck_or.engine.spending import Budgets, Spending
     from duck_or.policy.retry import RetryPolicy
 
 LOOK_AGAIN = 0.1
@@ -29,11 +30,16 @@ STATEMENT_MEMORY = 64 * 1024 * 1024
 
 
 class Statement:
-    """One SQL statement. DuckDB may evaluate the same call twice in it: both must see the same outcome."""
+    """One SQL statement. DuckDB may evaluate the same call twice in it: both must see the same outcome.
 
-    def __init__(self) -> None:
+    spending: its own budget, beside its session's; set before its first request is sent.
+    """
+
+    def __init__(self, spending: Spending | None = None) -> None:
+        self.spending = spending
         self._outcomes: LRUCache[bytes, Outcome] = LRUCache(STATEMENT_MEMORY, getsizeof=_weight)
         self._guard = threading.Lock()
+        self._prepaid = 0
         self.stopped: Failure | None = None
         self.cancelled = False
 
@@ -41,6 +47,10 @@ class Statement:
         """Nothing further is sent for this statement. The first reason stays."""
         if self.stopped is None:
             self.stopped = failure
+
+    def cancel(self) -> None:
+        """Whoever waits for it gives up. Takes no lock: a signal handler calls it."""
+        self.cancelled = True
 
     def check(self) -> None:
         """Raises RequestFailed or Cancelled when the statement may not go on."""
@@ -62,6 +72,20 @@ class Statement:
         with self._guard:
             return {key: self._outcomes[key] for key in keys if key in self._outcomes}
 
+    def prepaid(self, count: int) -> None:
+        """So many requests were asked ahead of their rows, and counted then."""
+        with self._guard:
+            self._prepaid += count
+
+    def claim(self, rows: int) -> int:
+        """How many of these rows are still to be counted: the first row of a request asked ahead was counted with it."""
+        if not self._prepaid:
+            return rows
+        with self._guard:
+            claimed = min(rows, self._prepaid)
+            self._prepaid -= claimed
+        return rows - claimed
+
 
 def _weight(outcome: Outcome) -> int:
     return 400 + len(outcome.body if isinstance(outcome, Completion) else outcome.message)
@@ -80,9 +104,14 @@ class Terms:
 
 
 class Batch:
-    """Distinct requests of one chunk. `outcomes[i]` answers `requests[i]` once `wait` returns."""
+    """Distinct requests of one chunk. `outcomes[i]` answers `requests[i]` once `wait` returns.
 
-    __slots__ = ("__weakref__", "_done", "_remaining", "ledger", "outcomes", "requests", "statement", "terms")
+    budgets: what each of its requests has to fit in.
+    """
+
+    __slots__ = (
+        "__weakref__", "_done", "_remaining", "budgets", "ledger", "outcomes", "requests", "statement", "terms",
+    )  # fmt: skip
 
     def __init__(
         self, requests: Sequence[Request], statement: Statement, terms: Terms, ledger: Ledger
@@ -91,6 +120,7 @@ class Batch:
         self.statement = statement
         self.terms = terms
         self.ledger = ledger
+        self.budgets: Budgets = tuple(filter(None, (ledger.spending, statement.spending)))
         self.outcomes: list[Outcome | None] = [None] * len(requests)
         self._remaining = len(requests)
         self._done = threading.Event()
@@ -106,6 +136,11 @@ class Batch:
         if self._remaining == 0:
             self._done.set()
 
+    @property
+    def done(self) -> bool:
+        """Every request has its outcome."""
+        return self._remaining == 0
+
     def fail(self, failure: Failure) -> None:
         """Give every request that has no outcome yet this one. Called on the event loop."""
         for index, outcome in enumerate(self.outcomes):
@@ -118,6 +153,14 @@ class Batch:
             if self.statement.cancelled:
                 self.statement.check()
         return [outcome for outcome in self.outcomes if outcome is not None]
+
+
+class Post(NamedTuple):
+    """One session's way to its lane: its books, and how a batch is handed over and taken back. From any thread."""
+
+    ledger: Ledger
+    submit: Callable[[Batch], None]
+    withdraw: Callable[[Batch], None]
 
 
 def stop_error(failure: Failure) -> RequestFailed:

@@ -72,5 +72,5 @@ def cancel_running(clock: Callable[[], float] = time.monotonic) -> int:
     now = clock()
     statements = [statement for statement, until in _running_until.copy().items() if until >= now]
     for statement in statements:
-        statement.cancelled = True
+        statement.cancel()
     return len(statements)

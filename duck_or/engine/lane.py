@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,9 +18,11 @@ from weakref import WeakSet
 from duck_or.cache.contract import Kept
 from duck_or.engine.attempt import CUT_OFF, attempt, get, internal_error, outcome_of
 from duck_or.engine.batch import Batch, Statement
+from duck_or.engine.departures import Departures
+from duck_or.engine.keeping import Keeping
 from duck_or.engine.ledger import Ledger
 from duck_or.engine.single_flight import Flight, Phase, SingleFlight
-from duck_or.engine.spending import Funds
+from duck_or.engine.spending import Funds, hold, settle
 from duck_or.engine.transport import Transport
 from duck_or.errors import SessionClosed
 from duck_or.outcome import Action, Completion, Failure, Outcome, RawResponse
@@ -46,7 +47,8 @@ class Lane:
         self._jitter = jitter
         self._wall_clock = wall_clock
         self._flights = SingleFlight()
-        self._queue: deque[Flight] = deque()
+        self._keeping = Keeping(self._land, wall_clock)
+        self._departures = Departures()
         self._in_flight = 0
         self._wake: asyncio.TimerHandle | None = None
         self._batches: WeakSet[Batch] = WeakSet()
@@ -101,7 +103,7 @@ class Lane:
                 self._ground(flight)
             else:
                 flight.phase = Phase.QUEUED
-                self._queue.append(flight)
+                self._departures.add(flight)
         self._pump()
 
     # --- leaving: budget, slot, token ------------------------------------------------------------------------------
@@ -111,32 +113,27 @@ class Lane:
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        while self._queue:
-            if self._queue[0].phase is not Phase.QUEUED:  # withdrawn or stopped since it was queued
-                self._queue.popleft()
-                continue
+        while (flight := self._departures.first()) is not None:
             delay = self._gate.next_delay(self._loop.time(), self._in_flight)
             if delay is None:
                 return  # every slot is taken: the next completion calls again
             if delay > 0:
                 self._wake = self._loop.call_later(delay, self._pump)
                 return
-            funds = self._fund(self._queue[0])
-            if funds is Funds.WAIT:
-                return  # the next answer settles its cost and calls again
-            flight = self._queue.popleft()
+            funds, flight.held_usd = hold(flight.owner.budgets, flight.request)
             if isinstance(funds, Failure):
-                self._fail(flight, funds.after(flight.attempts), None if flight.first_sent is None else 0.0)
+                self._refuse(flight, funds.after(flight.attempts))
+            elif funds is Funds.WAIT:
+                self._departures.halt(flight)
             else:
                 self._launch(flight)
 
-    def _fund(self, flight: Flight) -> Funds | Failure:
-        """Hold back money for its worst case, where its session has a budget."""
-        spending = flight.owner.ledger.spending
-        if spending is None:
-            return Funds.HELD
-        funds, flight.held_usd = spending.hold(flight.request)
-        return funds
+    def _refuse(self, flight: Flight, failure: Failure) -> None:
+        """There is no money for it: whoever waits for it under another budget goes on without those of this one."""
+        heir = self._flights.pass_on(flight)
+        if heir is not None:
+            self._departures.add(heir)
+        self._fail(flight, failure, None if flight.first_sent is None else 0.0)
 
     def _launch(self, flight: Flight) -> None:
         flight.phase = Phase.FLYING
@@ -164,7 +161,8 @@ class Lane:
         if outcome is not None:
             self._tell_gate(flight, outcome)
         self._in_flight -= 1
-        flight.owner.ledger.settle(flight.held_usd, outcome)
+        settle(flight.owner.budgets, flight.held_usd, outcome)
+        self._departures.settled(flight.owner.budgets)
         if flight.phase is Phase.FLYING:
             self._answered(flight, CUT_OFF if outcome is None else outcome)
         self._pump()
@@ -172,7 +170,7 @@ class Lane:
     def _answered(self, flight: Flight, outcome: Outcome) -> None:
         now = self._loop.time()
         if isinstance(outcome, Completion):
-            self._keep(flight, outcome, now - flight.launched)
+            self._keeping.keep(flight, outcome, now - flight.launched)
             return
         outcome = outcome.after(flight.attempts)
         if outcome.action is Action.RETRY and not flight.stopped:
@@ -200,39 +198,8 @@ class Lane:
     def _rested(self, flight: Flight) -> None:
         flight.phase = Phase.QUEUED
         # Behind those not tried yet: in an outage, the same few must not burn all their attempts.
-        self._queue.append(flight)
+        self._departures.add(flight)
         self._pump()
-
-    def _keep(self, flight: Flight, completion: Completion, latency: float) -> None:
-        """Write through before the row is returned: once for each ledger among those who wait."""
-        flight.phase = Phase.LANDING
-        unwritten = {batch.ledger for batch, _ in flight.waiters} - flight.kept_by
-        if not completion.storable or not unwritten:
-            self._remember(flight, completion)
-            self._land(flight, completion, latency)
-            return
-        flight.kept_by |= unwritten
-        flight.writes += len(unwritten)
-        for ledger in unwritten:
-            ledger.store.write(
-                flight.request.key, completion.body, partial(self._kept, flight, completion, latency)
-            )
-
-    def _kept(self, flight: Flight, completion: Completion, latency: float) -> None:
-        flight.writes -= 1
-        if flight.writes == 0 and flight.phase is Phase.LANDING:
-            # Look again: a session with another store may have joined meanwhile.
-            self._keep(flight, completion, latency)
-
-    def _remember(self, flight: Flight, completion: Completion) -> None:
-        """Storable answers go to memory; others only to the statements that asked, so that they see them again."""
-        key = flight.request.key
-        if not completion.storable:
-            for statement in flight.statements:
-                statement.remember(key, completion)
-            return
-        for ledger in {batch.ledger for batch, _ in flight.waiters}:
-            ledger.memory.put_many({key: Kept(completion.body, self._wall_clock())})
 
     def _fail(self, flight: Flight, failure: Failure, latency: float | None) -> None:
         for batch, _ in flight.waiters:
@@ -284,8 +251,8 @@ class Lane:
             # One that is being written to the store goes on: it is paid for.
             if not flight.waiters and flight.phase is not Phase.LANDING:
                 self._take_back(flight, WITHDRAWN.after(flight.attempts))
-        # The queue may be stuck behind its head for long; what was taken back must not pile up in it.
-        self._queue = deque(flight for flight in self._queue if flight.phase is Phase.QUEUED)
+        # A line may be stuck behind its head for long; what was taken back must not pile up in it.
+        self._departures.sweep()
 
     def dismiss(self, ledger: Ledger | None = None) -> None:
         """The session with these books was closed (None: all were): its rows are told, its requests taken back."""
@@ -299,7 +266,7 @@ class Lane:
         """A bug broke a callback: every row that waits gets it as its failure, instead of waiting for ever."""
         failure = internal_error(error)
         flights = self._flights.clear()
-        self._queue.clear()
+        self._departures.clear()
         for batch in list(self._batches):
             batch.fail(failure)
         for flight in flights:

@@ -47,16 +47,6 @@ class Ledger:
     spending: Spending | None = None
     wall_clock: Callable[[], float] = time.time
 
-    def settle(self, held_usd: float, outcome: Outcome | None) -> None:
-        """An attempt is over: what was held back for it becomes what it cost. None: it was cancelled."""
-        if self.spending is None:
-            return
-        if not isinstance(outcome, Completion):
-            self.spending.budget.release(held_usd)
-            return
-        cost = summary_of(outcome).cost_usd
-        self.spending.budget.settle(held_usd, held_usd if cost is None else cost)
-
     def enter_hits(
         self, counter: Literal["memory_hits", "store_hits"], requests: Iterable[Request], rows: int
     ) -> None:
@@ -99,6 +89,7 @@ class Ledger:
             http_status=200 if isinstance(outcome, Completion) else outcome.http_status,
             summary=summary_of(outcome) if isinstance(outcome, Completion) else None,
             prompt=flight.request.body if self.log_prompts else None,
+            body_bytes=len(flight.request.body),
         )
 
     def _count(self, call: Call, outcome: Outcome) -> None:

@@ -48,7 +48,7 @@ class Flight:
         self.ticket: Ticket | None = None  # the gate's, of the last attempt
         self.kept_by: set[Ledger] = set()
         self.writes = 0
-        self.held_usd = 0.0  # of its session's budget, while an attempt is under way
+        self.held_usd = 0.0  # in each of its owner's budgets, while an attempt is under way
 
     @property
     def statements(self) -> set[Statement]:
@@ -78,6 +78,18 @@ class SingleFlight:
             return None
         flight = self._flights[request.key] = Flight(request, batch, index)
         return flight
+
+    def pass_on(self, flight: Flight) -> Flight | None:
+        """Its owner may not pay for it. Those who wait for it under other budgets get a flight of their own, returned."""
+        budgets = flight.owner.budgets
+        staying = [waiter for waiter in flight.waiters if waiter[0].budgets != budgets]
+        if not staying:
+            return None
+        heir = self._flights[flight.request.key] = Flight(flight.request, *staying[0])
+        flight.waiters = [waiter for waiter in flight.waiters if waiter[0].budgets == budgets]
+        heir.waiters = staying
+        heir.phase = Phase.QUEUED
+        return heir
 
     def land(self, flight: Flight) -> list[tuple[Batch, int]]:
         """The flight is over; returns who waited. The next equal request starts a new one."""

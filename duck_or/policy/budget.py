@@ -38,12 +38,16 @@ class Budget:
         """What is neither spent nor reserved; below zero if requests cost more than their worst case; None: no limit."""
         return None if self._limit is None else (self._limit - self._spent - self._reserved) / _PER_DOLLAR
 
+    def allows(self, worst_case_usd: float) -> bool:
+        """Whether `reserve` would say yes now: for a caller that needs several budgets to agree."""
+        amount = _pico(worst_case_usd)
+        return self._limit is None or self._spent + self._reserved + amount <= self._limit
+
     def reserve(self, worst_case_usd: float) -> bool:
         """Set the worst case aside. False, and nothing set aside, when that would pass the limit."""
-        amount = _pico(worst_case_usd)
-        if self._limit is not None and self._spent + self._reserved + amount > self._limit:
+        if not self.allows(worst_case_usd):
             return False
-        self._reserved += amount
+        self._reserved += _pico(worst_case_usd)
         return True
 
     def settle(self, reserved_usd: float, actual_usd: float) -> None:

@@ -6,8 +6,9 @@ is gone crashes the process. So every callable made here stays in KEPT for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -15,10 +16,11 @@ import duckdb
 import pyarrow as pa
 
 from duck_or.errors import SessionClosed
-from duck_or.session import OnError, Session, memory_shares
+from duck_or.session import OnError, SessionCore, memory_shares
 from duck_or.sql.pages import Pages
+from duck_or.sql.plans import Plans, mark_in
 from duck_or.sql.positional import json_arguments
-from duck_or.sql.tables import TABLES, Table
+from duck_or.sql.tables import ESTIMATE, TABLES, Table
 from duck_or.sql.vectors import Desk, Vector, answer_rows, flat
 
 KEPT: list[Callable[..., Any]] = []
@@ -27,20 +29,27 @@ _numbers = count(1)
 
 
 class Slot:
-    """The session behind one database instance's functions. A second `register` puts another one in."""
+    """The session behind one database instance's functions. A second `register` puts another one in.
+
+    plans: the statements that are run as a whole. estimate: what openrouter_estimate(query) answers with. prefix: where
+    every connection of the instance finds the macros, empty where it must see them itself.
+    """
 
     def __init__(self) -> None:
         self.number = next(_numbers)
-        self.session: Session | None = None
+        self.session: SessionCore | None = None
         self.pages = Pages(0)
+        self.plans = Plans()
+        self.estimate: Callable[[str], Mapping[str, Any]] | None = None
+        self.prefix = ""
 
-    def enter(self, session: Session) -> Session | None:
+    def enter(self, session: SessionCore) -> SessionCore | None:
         """Put `session` in; returns the one before."""
         previous, self.session = self.session, session
         self.pages = Pages(memory_shares(session.settings).pages)
         return previous
 
-    def live(self) -> Session:
+    def live(self) -> SessionCore:
         if self.session is None:
             raise SessionClosed("no session is registered here; call duck_or.register(con)")
         return self.session
@@ -86,6 +95,8 @@ def functions(slot: Slot) -> list[Function]:
         Function("chat_completions", _positional(_chat(slot, None)), None, "JSON"),
         Function("try_chat_completions", _positional(_chat(slot, "json")), None, "JSON"),
         *(_table(slot, table) for table in TABLES),
+        Function("__duck_or_estimate", _estimate(slot), ("VARCHAR",), ESTIMATE.duckdb_type, volatile=True),
+        Function("__duck_or_landed", _landed(slot), ("BIGINT", "BIGINT"), "BOOLEAN", volatile=True),
     ]
 
 
@@ -94,16 +105,36 @@ def _chat(slot: Slot, on_error: OnError | None) -> Callable[[Vector, Vector, Vec
         session = slot.live()
         mode = on_error or session.settings.on_error
         identity = None if statement is None else flat(statement)[0].as_py()
-
-        desk = Desk(
-            answer=lambda groups: session.answer(groups, identity, mode),
-            repeat=lambda repeated: session.repeat(repeated, identity),
-            pages=slot.pages,
-            failures_as_null=mode == "null",
-        )
-        return answer_rows(messages, options, desk)
+        mark = mark_in(identity)
+        plan = mark and slot.plans.find(mark.plan)
+        answer = partial(session.answer, statement=identity, on_error=mode)
+        repeat = partial(session.repeat, statement=identity)
+        if mark is not None and plan is not None:
+            answer = partial(plan.answer, mark.number, on_error=mode)
+            repeat = partial(plan.repeat, mark.number)
+        return answer_rows(messages, options, Desk(answer, repeat, slot.pages, mode == "null"))
 
     return chat
+
+
+def _landed(slot: Slot) -> Callable[[Vector, Vector], pa.Array]:
+    """What a statement is made of that waits for the answers to another one: so the connection is busy meanwhile, and
+    can be interrupted. DuckDB looks for that between chunks, so each one waits a moment only."""
+
+    def landed(plan: Vector, row: Vector) -> pa.Array:
+        waited_for = slot.plans.find(flat(plan)[0].as_py())
+        return pa.array([waited_for is None or waited_for.landed()] * len(row), pa.bool_())
+
+    return landed
+
+
+def _estimate(slot: Slot) -> Callable[[Vector], pa.Array]:
+    def rows(queries: Vector) -> pa.Array:
+        slot.live()
+        assert slot.estimate is not None  # put there with the session
+        return ESTIMATE.lists([[slot.estimate(query)] for query in flat(queries).to_pylist()])
+
+    return rows
 
 
 def _positional(chat: Callable[[Vector, Vector, Vector | None], pa.Array]) -> Callable[..., pa.Array]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from importlib.resources import files
 
 import duckdb
 
 from duck_or.errors import DuckOrError
-from duck_or.session import Session
-from duck_or.settings import Settings
+from duck_or.session import SessionCore
 from duck_or.sql.functions import Slot, functions
 from duck_or.sql.interrupt import stop_on_ctrl_c
+from duck_or.sql.plans import PLANNED
 
 log = logging.getLogger("duck_or")
 
@@ -29,28 +30,23 @@ _guard = threading.Lock()
 _slots: dict[int, Slot] = {}
 
 
-def register(
-    con: duckdb.DuckDBPyConnection, settings: Settings | None = None, **overrides: object
-) -> Session:
-    """Make `chat_completions(...)` and its kin callable on `con` and on every cursor of its database.
+def install(con: duckdb.DuckDBPyConnection, session: SessionCore) -> Slot:
+    """Make `chat_completions(...)` and its kin callable on `con` and on every cursor of its database, by `session`.
 
-    settings: complete settings; else they come from `overrides`, the environment, the config file and the defaults,
-    in this order. Registering again replaces the session; what was cached on disk stays. Returns the Session: its
-    counters, its logs, `close()`. Raises SettingsError.
+    The session that was installed there before is closed; what was cached on disk stays.
     """
-    session = Session(settings.overridden(overrides) if settings else Settings.load(overrides))
     with _guard:
         cursor = con.cursor()  # a private one: open results and open transactions of `con` stay as they are
         try:
             slot = _slot(cursor)
             previous = slot.enter(session)
-            _create_macros(con, cursor)
+            _create_macros(con, cursor, slot)
         finally:
             cursor.close()
     if previous is not None:
         previous.close()
     stop_on_ctrl_c()
-    return session
+    return slot
 
 
 def _slot(cursor: duckdb.DuckDBPyConnection) -> Slot:
@@ -68,9 +64,10 @@ def _slot(cursor: duckdb.DuckDBPyConnection) -> Slot:
     return slot
 
 
-def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection) -> None:
-    if _catalog_is_ours(cursor):
-        _run_macros(cursor, "CREATE OR REPLACE MACRO", f"{CATALOG}.main.")
+def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, slot: Slot) -> None:
+    slot.prefix = f"{CATALOG}.main." if _catalog_is_ours(cursor) else ""
+    if slot.prefix:
+        _run_macros(cursor, "CREATE OR REPLACE MACRO", slot.prefix)
     if _in_memory(cursor):
         _run_macros(cursor, "CREATE OR REPLACE MACRO", "")
         return
@@ -83,9 +80,20 @@ def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnec
 
 
 def _run_macros(con: duckdb.DuckDBPyConnection, create: str, schema: str) -> None:
-    scripts = [_script("chat.sql").replace("{function}", name) for name in CHAT_FUNCTIONS]
-    for script in [*scripts, _script("tables.sql")]:
+    for script in [*_chat_scripts(), _script("tables.sql")]:
         con.execute(script.replace("{create}", create).replace("{schema}", schema)).fetchall()
+
+
+def _chat_scripts() -> Iterator[str]:
+    template = _script("chat.sql")
+    for name in CHAT_FUNCTIONS:
+        script = template.replace("{udf}", f"__duck_or_{name}")
+        yield _filled(script, name, mark="", statement="epoch_us(now())")
+        yield _filled(script, PLANNED + name, mark="mark, ", statement="mark")
+
+
+def _filled(script: str, function: str, mark: str, statement: str) -> str:
+    return script.replace("{function}", function).replace("{mark}", mark).replace("{statement}", statement)
 
 
 def _script(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from duck_or.session import Session
+from duck_or.session import SessionCore
 from duck_or.stats import Stats
 
 TIMESTAMP = "TIMESTAMPTZ"
@@ -28,18 +28,21 @@ class Table:
 
     name: str
     columns: Mapping[str, str]
-    rows: Callable[[Session], Sequence[Mapping[str, Any]]]
+    rows: Callable[[SessionCore], Sequence[Mapping[str, Any]]]
 
     @property
     def duckdb_type(self) -> str:
         fields = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())
         return f"STRUCT({fields})[]"
 
-    def vector(self, session: Session, length: int) -> pa.Array:
+    def vector(self, session: SessionCore, length: int) -> pa.Array:
         """All rows as one list of structs, `length` times (DuckDB asks for one)."""
+        return self.lists([self.rows(session)] * length)
+
+    def lists(self, lists: Sequence[Sequence[Mapping[str, Any]]]) -> pa.Array:
+        """One list of structs for each list of rows."""
         struct = pa.struct([(name, ARROW_TYPES[kind]) for name, kind in self.columns.items()])
-        rows = [self._row(row) for row in self.rows(session)]
-        return pa.array([rows] * length, pa.list_(struct))
+        return pa.array([[self._row(row) for row in rows] for rows in lists], pa.list_(struct))
 
     def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -79,7 +82,7 @@ CALLS = Table(
         "cache_key": "VARCHAR",
         "prompt": "VARCHAR",
     },
-    Session.calls,
+    SessionCore.calls,
 )
 ERRORS = Table(
     "errors",
@@ -94,7 +97,7 @@ ERRORS = Table(
         "model": "VARCHAR",
         "cache_key": "VARCHAR",
     },
-    Session.errors,
+    SessionCore.errors,
 )
 MODELS = Table(
     "models",
@@ -113,3 +116,25 @@ MODELS = Table(
     lambda session: [asdict(model) for model in session.models()],
 )
 TABLES = (STATS, CALLS, ERRORS, MODELS)
+ESTIMATE = Table(
+    "estimate",
+    {
+        "row_count": "BIGINT",
+        "requests": "BIGINT",
+        "already_answered": "BIGINT",
+        "to_send": "BIGINT",
+        "rejected": "BIGINT",
+        "prompt_tokens": "BIGINT",
+        "prompt_tokens_method": "VARCHAR",
+        "completion_tokens_low": "BIGINT",
+        "completion_tokens_high": "BIGINT",
+        "cost_usd_low": "DOUBLE",
+        "cost_usd_high": "DOUBLE",
+        "minutes_low": "DOUBLE",
+        "minutes_high": "DOUBLE",
+        "complete": "BOOLEAN",
+        "notes": "VARCHAR[]",
+    },
+    lambda session: [],
+)
+"""Of a query, not of a session: its rows are made by `Slot.estimate`."""

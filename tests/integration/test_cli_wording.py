@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from duck_or.cli.exits import MONEY_CODES, STOPPED, told
-from duck_or.cli.wording import dollars, since, size, summary_line
+from duck_or.cli.wording import since, summary_line
 from duck_or.stats import Stats
 
 WRAPPED = "Invalid Input Error: Python exception occurred while executing the UDF: "
@@ -45,29 +45,6 @@ def test_the_codes_of_money_are_codes() -> None:
 
     own = {code for code in MONEY_CODES if code.startswith("budget_")}
     assert MONEY_CODES - own <= CODES.keys()
-
-
-@pytest.mark.parametrize(
-    ("usd", "text"),
-    [
-        (0, "$0"),
-        (1e-9, "less than $0.000001"),
-        (0.002609, "$0.002609"),
-        (0.25, "$0.25"),
-        (0.5, "$0.50"),
-        (0.9999999, "$1.00"),
-        (1234.5, "$1,234.50"),
-    ],
-)
-def test_dollars_are_never_rounded_to_nothing(usd: float, text: str) -> None:
-    assert dollars(usd) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (32_768, "32.8 kB"), (10**9, "1.0 GB")]
-)
-def test_sizes(count: int, text: str) -> None:
-    assert size(count) == text
 
 
 def test_the_summary_names_what_happened_and_leaves_out_what_did_not() -> None:

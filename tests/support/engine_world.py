@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,8 @@ import orjson
 from duck_or.cache.contract import Kept
 from duck_or.cache.memory import MemoryCache
 from duck_or.calls import CallLog
-from duck_or.engine.batch import Batch, Statement, Terms
+from duck_or.engine.batch import Batch, Post, Statement, Terms
+from duck_or.engine.dispatch import Dispatch, Keep
 from duck_or.engine.lane import Lane
 from duck_or.engine.ledger import Ledger
 from duck_or.engine.spending import Spending
@@ -160,8 +161,11 @@ class LoopStore:
     answers: dict[bytes, Kept] = field(default_factory=dict)
     writes: list[bytes] = field(default_factory=list)
 
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
+        return {key: self.answers[key] for key in keys if key in self.answers}
+
     def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
-        self._later(self.read_seconds, lambda: found({k: self.answers[k] for k in keys if k in self.answers}))
+        self._later(self.read_seconds, lambda: found(self.find(keys)))
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
         self.writes.append(key)
@@ -217,6 +221,28 @@ class World:
         self.loop.call_soon(self.lane.submit, batch)
         return batch
 
+    def dispatch(
+        self,
+        requests: Iterable[Request],
+        statement: Statement | None = None,
+        *,
+        window: int = 32,
+        stop_on_failure: bool = False,
+        keep: Keep | None = None,
+    ) -> Dispatch:
+        """Send these requests; drive it with `drive`, or with `step(0)` between advances."""
+        post = Post(self.ledger, lambda batch: self._soon(self.lane.submit, batch), self.withdraw)
+        terms = Terms(60.0, RetryPolicy(6), stop_on_failure)
+        return Dispatch(requests, post, statement or Statement(), terms, window=window, keep=keep)
+
+    def drive(self, dispatch: Dispatch, each: float = 0.25) -> None:
+        """Step until it is over, so many virtual seconds apart."""
+        while not dispatch.step(0.0):
+            self.advance(each)
+
+    def _soon(self, take: Callable[[Batch], None], batch: Batch) -> None:
+        self.loop.call_soon(take, batch)
+
     def withdraw(self, batch: Batch) -> None:
         self.loop.call_soon(self.lane.withdraw, batch)
 
@@ -228,7 +254,7 @@ class World:
 
     def queued(self) -> int:
         """Requests that the lane holds for want of a slot, a token or money."""
-        return len(self.lane._queue)
+        return len(self.lane._departures)
 
     def leftovers(self) -> tuple[int, int, int, int]:
         """Flights, queued requests, batches known to the lane, and timers and tasks on the loop."""

@@ -2,92 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duck_or.cache.memory import MemoryCache
+from duck_or.cache.contract import Kept
 from duck_or.cache.recall import Recall
-from duck_or.calls import CallLog
-from duck_or.engine.batch import Batch, Statement, Terms
-from duck_or.engine.chunk import Asker, Cell, Group
-from duck_or.engine.ledger import Ledger
-from duck_or.engine.store_thread import NoStore
+from duck_or.engine.batch import Statement
 from duck_or.errors import ArgumentError, Cancelled, RequestFailed, StatementStopped
 from duck_or.outcome import Action, Completion, Failure, Outcome
-from duck_or.policy.retry import RetryPolicy
-from duck_or.request import BodyTemplate, Request
-
-LENIENT = Terms(1.0, RetryPolicy(1))
-STRICT = Terms(1.0, RetryPolicy(1), stop_on_failure=True)
-OPTIONS = '{"model":"m"}'
-NO = Failure("bad_request", "no", attempts=1, http_status=400)
-
-
-def text(content: str) -> str:
-    return f'[{{"role":"user","content":"{content}"}}]'
-
-
-def group(*contents: str, options: str = OPTIONS) -> Group:
-    return rows_of(options, [text(content) for content in contents], [1] * len(contents))
-
-
-def rows_of(options: str, texts: list[str], rows: list[int]) -> Group:
-    return Group(options, texts, sum(rows), lambda: rows)
-
-
-def echo(request: Request) -> Outcome:
-    """The request's own body as the answer; a prompt that says 'no' fails, one that says 'half' is cut off."""
-    if b'"no' in request.body:
-        return NO
-    return Completion(request.body, storable=b'"half' not in request.body)
-
-
-@dataclass
-class Desk:
-    """An Asker whose batches are answered at once, as the lane would: memory written, statement told, counted."""
-
-    answer: Callable[[Request], Outcome | None] = echo
-    recall: Recall = field(default_factory=lambda: Recall(1 << 20))
-    memory: MemoryCache = field(default_factory=lambda: MemoryCache(1 << 20))
-    batches: list[Batch] = field(default_factory=list)
-    withdrawn: list[Batch] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.ledger = Ledger(self.memory, NoStore(), CallLog())
-        self.asker = Asker(
-            ledger=self.ledger,
-            recall=self.recall,
-            template=lambda options: BodyTemplate.from_options(options, "http://x", None),
-            submit=self._submit,
-            withdraw=self.withdrawn.append,
-            wall_clock=lambda: 0.0,
-        )
-
-    def _submit(self, batch: Batch) -> None:
-        self.batches.append(batch)
-        for index, request in enumerate(batch.requests):
-            outcome = self.answer(request)
-            if outcome is None:
-                continue
-            self.ledger.stats.add(sent=1, answered=1)
-            if isinstance(outcome, Failure) or not outcome.storable:
-                batch.statement.remember(request.key, outcome)
-            batch.resolve(index, outcome)
-
-    def ask(self, *groups: Group, statement: Statement | None = None, terms: Terms = LENIENT) -> list[Cell]:
-        return self.asker.answer(groups, statement or Statement(), terms).cells
-
-    def sent(self) -> list[int]:
-        return [len(batch.requests) for batch in self.batches]
-
-
-def bodies(*contents: str) -> list[bytes]:
-    template = BodyTemplate.from_options(OPTIONS, "http://x", None)
-    return [template.request(text(content)).body for content in contents]
+from duck_or.request import Request
+from support.desk import (
+    LENIENT,
+    NO,
+    OPTIONS,
+    STRICT,
+    Desk,
+    bodies,
+    echo,
+    group,
+    requests,
+    rows_of,
+    template_of,
+    text,
+)
 
 
 def test_cells_come_in_the_order_of_the_groups_from_one_batch() -> None:
@@ -119,9 +57,7 @@ def test_a_repeated_chunk_is_recalled_without_a_batch() -> None:
 
 def test_without_recall_memory_answers() -> None:
     desk = Desk(recall=Recall(0))
-    [request] = [BodyTemplate.from_options(OPTIONS, "http://x", None).request(text("a"))]
-    from duck_or.cache.contract import Kept
-
+    [request] = requests("a")
     desk.memory.put_many({request.key: Kept(b'{"kept":1}', 0.0)})
     assert desk.ask(rows_of(OPTIONS, [text("a")], [5])) == [b'{"kept":1}']
     assert desk.sent() == []
@@ -236,7 +172,7 @@ def test_every_row_gets_its_answer_and_is_counted_once(
         rows += sum(each.total for each in groups)
         found = iter(desk.ask(*groups, statement=statement))
         for model, cells in chunk:
-            template = BodyTemplate.from_options(f'{{"model":"{model}"}}', "http://x", None)
+            template = template_of(f'{{"model":"{model}"}}')
             for content, _ in cells:
                 expected = echo(template.request(text(content)))
                 assert next(found) == (expected.body if isinstance(expected, Completion) else expected)

@@ -16,7 +16,7 @@ import pytest
 ASK = """
 import os, sys, threading, time
 from duck_or.engine.chunk import Group
-from duck_or.session import Session
+from duck_or.session import SessionCore
 from duck_or.settings import Settings
 
 def ask(session, *contents, on_error="raise"):
@@ -44,7 +44,7 @@ class Echo:
     async def close(self):
         pass
 
-session = Session(settings(base_url="http://127.0.0.1:9", cache_path=sys.argv[1]))
+session = SessionCore(settings(base_url="http://127.0.0.1:9", cache_path=sys.argv[1]))
 def echo(parts):
     parts.membership.connect = lambda endpoint, connections: Echo()
     return parts
@@ -87,7 +87,7 @@ print("well")
 EXIT = (
     ASK
     + """
-session = Session(settings(base_url=sys.argv[1], cache_path=sys.argv[2], transport=sys.argv[3]))
+session = SessionCore(settings(base_url=sys.argv[1], cache_path=sys.argv[2], transport=sys.argv[3]))
 ask(session, "one")
 def wait():
     try:

@@ -4,9 +4,19 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from duck_or.errors import RequestFailed, TransportError
-from duck_or.models import IMAGE_TOKENS, KEEP_SECONDS, Model, ModelList, worst_case_usd
+from duck_or.models import (
+    IMAGE_TOKENS,
+    KEEP_SECONDS,
+    Model,
+    ModelList,
+    Volume,
+    named_models,
+    worst_case_usd,
+)
 from duck_or.outcome import RawResponse
 from duck_or.request import BodyTemplate, Request
 
@@ -143,3 +153,55 @@ def test_media_whose_size_does_not_show_count_as_large(part: dict[str, Any]) -> 
     cost = worst_case_usd(asked(messages, model="dear", max_tokens=1), PRICES)
     assert cost is not None
     assert cost > 2 * IMAGE_TOKENS * 1e-3
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({}, ()),
+        ({"model": "a/b"}, ("a/b",)),
+        ({"models": ["x", "y"]}, ("x", "y")),
+        ({"model": "a/b", "models": ["x", "a/b", None]}, ("a/b", "x")),
+        ({"model": "a/b", "models": []}, ("a/b",)),
+        ({"model": "a/b", "models": None}, ("a/b",)),
+        ({"model": "a/b", "models": "x"}, ("a/b", "x")),
+        ({"model": "a/b", "metadata": {"models": "x"}}, ("a/b",)),
+    ],
+)
+def test_a_request_names_its_model_and_the_fallbacks(body: dict[str, Any], names: tuple[str, ...]) -> None:
+    assert named_models(asked(**body)) == names
+
+
+def test_a_text_that_talks_of_models_names_none() -> None:
+    messages = orjson.dumps([{"role": "user", "content": 'say "models":["x"]'}]).decode()
+    assert named_models(asked(messages, model="a/b")) == ("a/b",)
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(max_size=40), st.integers(0, 2), st.sampled_from([None, -5, 0, 1, 900])),
+        max_size=20,
+    )
+)
+def test_a_volume_costs_what_its_requests_cost_together(rows: list[tuple[str, int, int | None]]) -> None:
+    volume, costs = Volume(), 0.0
+    for text, images, cap in rows:
+        part = {"type": "image_url", "image_url": {"url": "http://x/y.png"}}
+        content = [{"type": "text", "text": text}, *([part] * images)]
+        messages = orjson.dumps([{"role": "user", "content": content}]).decode()
+        request = asked(messages, model="a/b", **({} if cap is None else {"max_tokens": cap}))
+        volume.add(request)
+        costs += worst_case_usd(request, PRICES) or 0.0
+    assert volume.requests == len(rows)
+    assert volume.worst_case_usd(KNOWN) == pytest.approx(costs)
+
+
+def test_only_answers_without_a_cap_need_the_longest_to_be_known() -> None:
+    boundless = Model("x", None, None, None, 1e-6, 1e-6, None, None, [], None)
+    capped, uncapped = Volume(), Volume()
+    capped.add(asked(model="x", max_tokens=7))
+    uncapped.add(asked(model="x"))
+    assert capped.longest_answers(boundless) == capped.longest_answers(None) == 7
+    assert capped.worst_case_usd(boundless) is not None
+    assert uncapped.longest_answers(boundless) is None
+    assert uncapped.worst_case_usd(boundless) is None

@@ -19,9 +19,13 @@ def test_never_overspent_whatever_the_order(limit: float, steps: list[tuple[str,
     for action, amount, share in steps:
         if action == "r":
             before = budget.reserved_usd
+            allowed = budget.allows(amount)
+            assert budget.reserved_usd == before
             if budget.reserve(amount):
+                assert allowed
                 out.append(amount)
             else:
+                assert not allowed
                 assert budget.reserved_usd == before
                 assert budget.spent_usd + before + amount > limit - 1e-11
         elif out:

@@ -65,6 +65,8 @@ def test_the_defaults() -> None:
         site_url=None,
         app_name=None,
         log_prompts=False,
+        prefetch="auto",
+        progress="auto",
     )
 
 
@@ -105,6 +107,8 @@ TEXTS: dict[str, tuple[str, object]] = {
     "site_url": ("https://example.org/a", "https://example.org/a"),
     "app_name": ("Ducks", "Ducks"),
     "log_prompts": ("yes", True),
+    "prefetch": ("off", "off"),
+    "progress": ("off", "off"),
 }
 
 
@@ -183,6 +187,10 @@ def test_the_cache_stays_where_it_is_when_the_directory_changes() -> None:
         ("site_url", "a\r\nX-Evil: 1"),
         ("app_name", "Café"),
         ("log_prompts", "yes"),
+        ("prefetch", True),
+        ("prefetch", "on"),
+        ("progress", False),
+        ("progress", None),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(setting: str, value: Any) -> None:
@@ -201,6 +209,8 @@ def test_values_out_of_range_are_refused_by_name(setting: str, value: Any) -> No
         ("DUCK_OR_TIMEOUT", "2m", "DUCK_OR_TIMEOUT='2m': timeout must be a number of seconds"),
         ("DUCK_OR_LOG_PROMPTS", "maybe", "DUCK_OR_LOG_PROMPTS='maybe': log_prompts must be true or false"),
         ("DUCK_OR_ON_ERROR", "skip", "DUCK_OR_ON_ERROR='skip': on_error must be one of raise, null, json"),
+        ("DUCK_OR_PREFETCH", "no", "DUCK_OR_PREFETCH='no': prefetch must be one of auto, off"),
+        ("DUCK_OR_PROGRESS", "none", "DUCK_OR_PROGRESS='none': progress must be one of auto, off"),
         ("DUCK_OR_TIMEOUT", "none", "DUCK_OR_TIMEOUT='none'"),
     ],
 )

@@ -1,0 +1,90 @@
+"""What the engine says about its functions, and how it writes down the few constants that rewrites need.
+
+Read from one connection; what a query does with it, this module must not know.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import duckdb
+
+from duck_or.statements.syntax import Node, Syntax, is_a, walk
+from duck_or.statements.tokens import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """volatile, aggregates: names in lower case, macros that call such a function among them.
+
+    true, null: these constants, counted: `count(*) >= 0`, limit: a LIMIT 1 OFFSET 1, each in the shape that this version
+    of DuckDB gives its parse trees.
+    """
+
+    volatile: frozenset[str]
+    aggregates: frozenset[str]
+    true: Node
+    null: Node
+    counted: Node
+    limit: Node
+
+    @classmethod
+    def read(cls, cursor: duckdb.DuckDBPyConnection) -> Functions:
+        """cursor: one of its own, never in the middle of a result."""
+        rows = cursor.execute(
+            "SELECT lower(function_name), function_type, stability, macro_definition FROM duckdb_functions()"
+        ).fetchall()
+        macros = [(name, _called(definition)) for name, _, _, definition in rows if definition]
+        syntax = Syntax(cursor)
+        page = syntax.parse("SELECT NULL LIMIT 1 OFFSET 1")
+        if page is None:
+            raise ValueError("DuckDB does not read its own queries")
+        return cls(
+            volatile=_closure({name for name, _, stability, _ in rows if stability == "VOLATILE"}, macros),
+            aggregates=_closure({name for name, kind, _, _ in rows if kind == "aggregate"}, macros),
+            true=syntax.expression("true"),
+            null=syntax.expression("NULL"),
+            counted=syntax.expression("count(*) >= 0"),
+            limit=page["modifiers"][0],
+        )
+
+    def is_volatile(self, node: Node) -> bool:
+        """Whether evaluating this once more may give something else."""
+        return any(_name(each) in self.volatile for each in walk(node))
+
+    def is_aggregate(self, node: Node) -> bool:
+        """Whether this expression itself is computed over many rows."""
+        return is_a(node, "WINDOW") or _name(node) in self.aggregates or node["type"] == "GROUPING_FUNCTION"
+
+    def page(self, limit: int, offset: int) -> Node:
+        """The modifier LIMIT … OFFSET …"""
+        return {**self.limit, "limit": self._integer(limit), "offset": self._integer(offset)}
+
+    def _integer(self, value: int) -> Node:
+        node: Node = deepcopy(self.limit["limit"])
+        if "literal" in node:  # since DuckDB 2.0
+            node["literal"]["text"] = str(value)
+        else:
+            node["value"]["value"] = value
+        return node
+
+
+def _name(node: Node) -> str:
+    return str(node.get("function_name", "")).lower()
+
+
+def _closure(names: set[str], macros: list[tuple[str, frozenset[str]]]) -> frozenset[str]:
+    """The names, and those of the macros that call one of them, at whatever depth."""
+    while more := {name for name, called in macros if called & names} - names:
+        names |= more
+    return frozenset(names)
+
+
+@lru_cache(maxsize=2_000)  # most macros are DuckDB's own, the same in every connection
+def _called(definition: str) -> frozenset[str]:
+    """The names that a text calls as functions."""
+    found = tokens(definition)
+    return frozenset(token.name for token, after in pairwise(found) if after.text == "(") - {""}

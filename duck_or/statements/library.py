@@ -1,0 +1,155 @@
+"""The views and macros of a connection that hold calls of the chat functions, as the catalog has them.
+
+Knows the catalog's tables and how names are looked up; what is done with a definition, this module must not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import duckdb
+
+from duck_or.sql.registration import CHAT_FUNCTIONS
+from duck_or.statements.marks import calls
+from duck_or.statements.syntax import Syntax
+from duck_or.statements.tokens import Token, tokens
+
+
+class Place(NamedTuple):
+    """Where the catalog has something; all in lower case."""
+
+    catalog: str
+    schema: str
+
+
+TEMP = Place("temp", "main")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """text: the query. columns: the names that CREATE VIEW gives, if it does."""
+
+    name: str
+    place: Place
+    text: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """One overload. text: the expression, or the query of a table macro. asks: whether it holds a call, at any depth."""
+
+    name: str
+    place: Place
+    table: bool
+    parameters: tuple[str, ...]
+    text: str
+    asks: bool
+
+
+class Library:
+    """Reads the catalog as this connection sees it, temporary views and macros included, when it is made."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+        self.syntax = Syntax(con.cursor())
+        self.here = Place(*con.sql("SELECT lower(current_database()), lower(current_schema())").fetchall()[0])
+        views = con.sql(_VIEWS).fetchall()
+        macros = con.sql(_MACROS, params=[list(CHAT_FUNCTIONS)]).fetchall()
+        self.asking = _asking([(row[0], row[3]) for row in views] + [(row[0], row[5]) for row in macros])
+        self._views = [
+            View(name, Place(catalog, schema), *parts)
+            for name, catalog, schema, text in views
+            if name in self.asking and (parts := _view_parts(text))
+        ]
+        self._macros = [
+            Macro(
+                name,
+                Place(catalog, schema),
+                kind == "table_macro",
+                tuple(parameters),
+                text,
+                _asks(text, self.asking),
+            )
+            for name, catalog, schema, kind, parameters, text in macros
+            if name in self.asking
+        ]
+
+    def view(self, name: str, places: Iterable[Place]) -> View | None:
+        """The view that a name means which is looked up in these places; None if it is a table or holds no call."""
+        place = self.place_of(name, places)
+        return next((view for view in self._views if (view.name, view.place) == (name, place)), None)
+
+    def macros(self, name: str, places: Iterable[Place]) -> list[Macro]:
+        """The overloads of a macro, of the first place that has one."""
+        found = [macro for macro in self._macros if macro.name == name]
+        for place in places:
+            if here := [macro for macro in found if macro.place == place]:
+                return here
+        return []
+
+    def place_of(self, name: str, places: Iterable[Place]) -> Place | None:
+        """The first of the places that has a table or a view of this name."""
+        return next((place for place in places if (name, place) in self._tables), None)
+
+    @cached_property
+    def _tables(self) -> frozenset[tuple[str, Place]]:
+        return frozenset((name, Place(*place)) for name, *place in self._con.sql(_TABLES).fetchall())
+
+    def places(self, catalog: str, schema: str, home: Place | None) -> list[Place]:
+        """Where a name is looked up. catalog, schema: as far as it is qualified. home: the place of the view it is in."""
+        catalog, schema = catalog.lower(), schema.lower()
+        if catalog:
+            return [Place(catalog, schema)]
+        if schema:
+            found = [Place(self.here.catalog, schema), Place(schema, "main")]
+            return found if home is None else [Place(home.catalog, schema), *found]
+        return [TEMP, self.here] if home is None else [home, TEMP, self.here]
+
+
+_VIEWS = """
+    SELECT lower(view_name), lower(database_name), lower(schema_name), sql FROM duckdb_views() WHERE NOT internal
+"""
+_MACROS = """
+    SELECT lower(function_name), lower(database_name), lower(schema_name), function_type, parameters, macro_definition
+    FROM duckdb_functions()
+    WHERE NOT internal AND function_type IN ('macro', 'table_macro') AND NOT list_contains($1, lower(function_name))
+        AND NOT starts_with(lower(function_name), '__duck_or_') AND macro_definition IS NOT NULL
+"""
+_TABLES = """
+    SELECT lower(table_name), lower(database_name), lower(schema_name) FROM duckdb_tables()
+    UNION ALL SELECT lower(view_name), lower(database_name), lower(schema_name) FROM duckdb_views()
+"""
+
+
+def _asking(definitions: list[tuple[str, str]]) -> frozenset[str]:
+    """The names of those that hold a call, or name one that does."""
+    if not any(name in text.lower() for _, text in definitions for name in CHAT_FUNCTIONS):
+        return frozenset()  # nearly always: nothing has to be looked at closely
+    named = [(name, text, {token.name for token in tokens(text)}) for name, text in definitions]
+    found = {name for name, text, _ in named if calls(tokens(text), CHAT_FUNCTIONS)}
+    while more := {name for name, _, used in named if used & found} - found:
+        found |= more
+    return frozenset(found)
+
+
+def _asks(text: str, asking: frozenset[str]) -> bool:
+    found = tokens(text)
+    return bool(calls(found, CHAT_FUNCTIONS)) or not asking.isdisjoint(token.name for token in found)
+
+
+def _view_parts(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """The query and the columns of `CREATE VIEW name (columns) AS query;`."""
+    found = tokens(text)
+    place = next((place for place, token in enumerate(found) if token.word == "as" and not token.depth), None)
+    if place is None:
+        return None
+    columns = tuple(_unquoted(token) for token in found[:place] if token.depth and token.text != ",")
+    return text[found[place].end :].strip().removesuffix(";"), columns
+
+
+def _unquoted(token: Token) -> str:
+    return token.text[1:-1].replace('""', '"') if token.text.startswith('"') else token.text

@@ -1,0 +1,96 @@
+"""What the columns of a query are called, once its calls have been marked or its expressions have been moved.
+
+DuckDB names a column without an alias after the text of its expression. These functions write that name down as an
+alias before the text changes. What the text changes into, this module must not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+
+from duck_or.statements.marks import PLANNED
+from duck_or.statements.scope import each_select, marks_below
+from duck_or.statements.syntax import Node, Syntax, function_name, is_a, set_operands, walk
+
+
+def name_columns(query: Node, names: list[str]) -> Node:
+    """Give the query's columns the names they had: an alias for each nameless item whose place is certain. In place.
+
+    names: of all columns that come out. A plain column has its own name already; of what may be several columns (a star,
+    unnest), the items before the first count from the left, those after the last from the right.
+    """
+    items = _first_select(query)["select_list"]
+    several = [place for place, item in enumerate(items) if is_several(item)]
+    left = several[0] if several else len(items)
+    right = several[-1] if several else len(items)
+    if len(names) < len(items) - len(several) or (not several and len(names) != len(items)):
+        return query
+    for place, item in enumerate(items):
+        if item["alias"] or is_a(item, "COLUMN_REF") or left <= place <= right:
+            continue
+        item["alias"] = names[place] if place < left else names[place - len(items)]
+    return query
+
+
+def name_calls(query: Node, syntax: Syntax) -> Node:
+    """Give every nameless item that holds a call, at any depth, the name it has without the mark. In place."""
+    for select, _ in each_select(query):
+        for item in select["select_list"]:
+            if not item["alias"] and not is_several(item) and marks_below(item):
+                item["alias"] = text_of(unmarked(item), syntax)
+    return query
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, syntax: Syntax) -> Callable[[Node], list[str] | None]:
+    """Asks DuckDB what a query's columns are called; None where it would have to know more, its parameters for one."""
+
+    def columns(query: Node) -> list[str] | None:
+        text = syntax.text(query)
+        try:
+            names: list[str] | None = None if text is None else con.sql(text).columns
+        except duckdb.Error:
+            return None
+        return names
+
+    return columns
+
+
+def text_of(expression: Node, syntax: Syntax) -> str:
+    """The text that DuckDB writes for an expression, which is also the name of a column without an alias."""
+    template = syntax.parse("SELECT NULL")
+    written = syntax.text({**(template or {}), "select_list": [{**expression, "alias": ""}]})
+    return (written or "").removeprefix("SELECT ")
+
+
+def unmarked(node: Any) -> Any:
+    """The same as it was before its calls were marked: equal from one run to the next."""
+    if isinstance(node, list):
+        return [unmarked(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    if function_name(node).startswith(PLANNED):
+        node = _plain(node)
+    return {name: unmarked(value) for name, value in node.items()}
+
+
+def _plain(call: Node) -> Node:
+    """A planned call without its mark, under the public name."""
+    name = call["function_name"][len(PLANNED) :]
+    given = "arguments" if "arguments" in call else "children"
+    plain = {**call, "function_name": name, "schema": "", "catalog": "", given: call[given][1:]}
+    return plain | ({"qualified_name": {"path": [name]}} if "qualified_name" in call else {})
+
+
+def is_several(item: Node) -> bool:
+    """Whether an item of a SELECT's list may be more than one column."""
+    return any(is_a(node, "STAR") or function_name(node) in ("unnest", "unlist") for node in walk(item))
+
+
+def _first_select(query: Node) -> Node:
+    """The SELECT that a query has its names from."""
+    while query["type"] != "SELECT_NODE":
+        query = set_operands(query)[0] if query["type"] == "SET_OPERATION_NODE" else query["left"]
+    return query

@@ -1,0 +1,200 @@
+"""From the text of a statement to what is run for it: a query to collect with, and the statement itself, planned.
+
+Puts the pieces in their order: mark the calls, cut out what the statement reads, expand views and macros, guard the calls
+with cheap predicates, lift them above LIMIT, see which calls depend on which. Where a step cannot be sure, the statement
+runs live, as DuckDB runs it, and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple, TypeAlias
+
+import duckdb
+
+from duck_or.sql.functions import Slot
+from duck_or.sql.plans import CALLS, PLANNED
+from duck_or.sql.registration import CHAT_FUNCTIONS
+from duck_or.statements.expand import expand
+from duck_or.statements.facts import Functions
+from duck_or.statements.flow import Flow, flow_of
+from duck_or.statements.guard import Choice, Order, as_written, guard
+from duck_or.statements.library import Library
+from duck_or.statements.lift import lift
+from duck_or.statements.marks import Marked, mark
+from duck_or.statements.names import columns_of, name_calls, name_columns, unmarked
+from duck_or.statements.preference import SAMPLE
+from duck_or.statements.scope import mark_of, marks_below
+from duck_or.statements.split import Split, kind_of, may_be_marked, split
+from duck_or.statements.syntax import Node, Syntax, is_a, walk
+from duck_or.statements.tokens import tokens
+
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+
+# Another one each time they are evaluated, but nothing comes of evaluating them once more.
+HARMLESS = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"})
+MOMENTS = frozenset(
+    {
+        *("now", "current_timestamp", "get_current_timestamp", "transaction_timestamp", "localtimestamp"),
+        *("current_localtimestamp", "current_time", "get_current_time", "localtime", "current_localtime"),
+    }
+)
+
+
+class _RunsLive(Exception):
+    """Why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A statement as it will be run. number: its plan's. kind: as in `split`. collect: the query to collect with, None if
+    there is none. run: the statement's text with its calls marked. Parameters are for `collect` and for `run`. flow: what
+    may be believed; its `live` says why the statement runs chunk by chunk."""
+
+    number: int
+    kind: str
+    collect: str | None
+    run: str
+    flow: Flow
+    collect_parameters: Parameters = None
+    parameters: Parameters = None
+
+
+class Sample(NamedTuple):
+    """A query as a user would write it, of one column `passed`."""
+
+    text: str
+    parameters: Parameters
+
+
+class _Source(NamedTuple):
+    """A statement that is being planned. mark: marks the calls in a text with the statement's next numbers."""
+
+    number: int
+    text: str
+    kind: str
+    parts: Split
+    marked: str
+    mark: Callable[[str], Marked]
+    parameters: Parameters
+
+
+class Planner:
+    """Plans statements for one connection. Parses on a cursor of its own; asks the connection itself for what no other
+    one sees: its temporary views and macros, and what its query's columns are called."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, slot: Slot) -> None:
+        self._con = con
+        self._slot = slot
+        self._cursor = con.cursor()
+        self._syntax = Syntax(self._cursor)
+
+    def plan(
+        self, statement: duckdb.Statement, parameters: Parameters, order: Order = as_written
+    ) -> Planned | None:
+        """None: nothing in it asks, so it is run as it is written. order: which of several predicates that ask decides
+        first. Raises duckdb.Error where DuckDB does not know what the statement names."""
+        text = statement.query
+        kind = kind_of(statement, text)
+        if not may_be_marked(kind):
+            return None
+        library = Library(self._con)
+        if {token.name for token in tokens(text)}.isdisjoint({*CHAT_FUNCTIONS, *library.asking}):
+            return None
+        number = self._slot.plans.number()
+        marks = self._marks(number)
+        marked = marks(text).text
+        parts = split(statement, marked, lambda query: self._syntax.parse(query) is not None)
+        source = _Source(number, text, kind, parts, marked, marks, parameters)
+        try:
+            return self._planned(source, library, order)
+        except _RunsLive as reason:
+            return Planned(number, kind, None, marked, Flow(live=str(reason)), parameters=parameters)
+
+    def sample(self, choice: Choice, place: int, parameters: Parameters) -> Sample | None:
+        """A query that tries one of a choice's predicates on some rows, on other ones for each; None if there is none."""
+        tree = choice.sample(place, SAMPLE, place * SAMPLE)
+        text = None if tree is None else self._syntax.text(unmarked(tree))
+        return None if text is None else Sample(text, _parameters_of(tree, parameters))
+
+    def _planned(self, source: _Source, library: Library, order: Order) -> Planned | None:
+        tree = self._tree(source, library)
+        if not marks_below(tree):
+            return None
+        facts = Functions.read(self._cursor)
+        _refuse_changing(tree, facts)
+        verbatim = source.parts.before is not None
+        if source.kind == "select":
+            name_columns(tree, self._columns(source))
+        name_calls(tree, self._syntax)
+        if verbatim:  # else what is run is the statement as it is written, and asks as that does
+            lift(tree, facts, columns_of(self._con, self._syntax))
+            guard(tree, facts, order)
+        read = self._syntax.text(tree)
+        if read is None:
+            raise _RunsLive("DuckDB would not read its own writing of this query")
+        run = f"{source.parts.before}{read}{source.parts.after}" if verbatim else source.marked
+        given = _parameters_of(tree, source.parameters)
+        return Planned(source.number, source.kind, read, run, flow_of(tree), given, source.parameters)
+
+    def _tree(self, source: _Source, library: Library) -> Node:
+        if source.parts.read is None:
+            raise _RunsLive(source.parts.reason or "it cannot be split")
+        tree = self._syntax.parse(source.parts.read)
+        if tree is None:
+            raise _RunsLive("DuckDB cannot write its query down as a tree")
+        expanded = expand(tree, library, source.mark)
+        if isinstance(expanded, str):
+            raise _RunsLive(expanded)
+        return expanded
+
+    def _columns(self, source: _Source) -> list[str]:
+        """What the query's columns are called as it was written. Binds the query, runs nothing."""
+        columns: list[str] = self._con.sql(source.text, params=source.parameters).columns
+        return columns
+
+    def _marks(self, number: int) -> Callable[[str], Marked]:
+        names = {name: f"{self._slot.prefix}{PLANNED}{name}" for name in CHAT_FUNCTIONS}
+        numbers: Iterator[int] = count(number * CALLS + 1)
+        return lambda text: mark(text, names, numbers.__next__)
+
+
+def _refuse_changing(tree: Node, facts: Functions) -> None:
+    """Raises _RunsLive if the query, run again, may ask something else, or change something."""
+    harmless = {id(node) for item in _plain_items(tree) for node in walk(item) if _name(node) in HARMLESS}
+    for node in walk(tree):
+        if _name(node) in facts.volatile and id(node) not in harmless:
+            raise _RunsLive(f"{_name(node)}() is another one each time it is evaluated")
+        if mark_of(node) is not None and (moment := _moment_in(node)):
+            raise _RunsLive(f"{moment} in what is asked is another one each time")
+
+
+def _plain_items(tree: Node) -> list[Node]:
+    """The items of the top SELECT that hold no call, where nothing else depends on them."""
+    if tree["type"] != "SELECT_NODE" or tree["modifiers"]:
+        return []
+    return [item for item in tree["select_list"] if not marks_below(item)]
+
+
+def _moment_in(call: Node) -> str | None:
+    for node in walk(call):
+        names = [_name(node)] if is_a(node, "FUNCTION") else node.get("column_names", [])
+        if found := MOMENTS.intersection(map(str.lower, names[-1:])):
+            return found.pop()
+    return None
+
+
+def _name(node: Node) -> str:
+    return str(node.get("function_name", "")).lower()
+
+
+def _parameters_of(tree: Node, given: Parameters) -> Parameters:
+    """Those of a statement's parameters that its query takes."""
+    if given is None:
+        return None
+    taken = {str(node["identifier"]) for node in walk(tree) if is_a(node, "PARAMETER")}
+    if isinstance(given, Mapping):
+        return {name: value for name, value in given.items() if name in taken} or None
+    return list(given)[: len(taken)] or None

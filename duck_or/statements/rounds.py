@@ -1,0 +1,188 @@
+"""Collect, dispatch, and again, until nothing new is found: then the statement can run, and every call is a memory hit.
+
+Runs on the statement's own connection, so that temporary tables, parameters and uncommitted changes are what they are.
+What may be believed of a round is `flow`'s to say; what to do with a chunk, `plan`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import duckdb
+
+from duck_or.engine.batch import stop_error
+from duck_or.engine.spending import Spending
+from duck_or.errors import ArgumentError
+from duck_or.outcome import Action, Failure
+from duck_or.session import SessionCore
+from duck_or.statements.estimate import Estimate
+from duck_or.statements.plan import Round, RunningPlan, estimated
+from duck_or.statements.planner import Parameters, Planned
+from duck_or.statements.preference import WORTH_IT
+from duck_or.statements.progress import Figures, Progress, surface
+from duck_or.statements.scope import Marks
+from duck_or.wording import counted, dollars
+
+log = logging.getLogger("duck_or")
+
+DRAINED_ROWS = 10_000
+"""Rows of a collecting run that are held at once; nobody looks at them."""
+
+# DuckDB looks for an interrupt between the chunks of this query, and it is over with the first row that is let through.
+WAIT = "SELECT 1 FROM range(1000000000000) AS waited(row) WHERE __duck_or_landed({number}, row) LIMIT 1"
+
+
+class Rounds:
+    """Runs a planned statement's rounds. con: the statement's connection. estimate: what one round says it will cost."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, session: SessionCore) -> None:
+        self._con = con
+        self._session = session
+
+    def ask_ahead(self, planned: Planned, plan: RunningPlan) -> None:
+        """Ask all that the statement will ask, as far as that can be told before it runs.
+
+        Raises what a failure raises where it ends the statement, duckdb.InterruptException, KeyboardInterrupt.
+        """
+        if planned.collect is None or planned.flow.live is not None:
+            return
+        calls = set(planned.flow.influences)
+        with Progress(surface(self._session.settings.progress)) as progress:
+            for number in range(1 + len(calls)):
+                found = self.collect(planned, plan)
+                unknown = frozenset(found.unknown)
+                believed = planned.flow.believed(unknown) & unknown
+                _refuse_rejected(found, believed)
+                total = plan.pending.count(believed)
+                if not total:
+                    break
+                if number == 0:
+                    self._refuse_unaffordable(planned, plan, found)
+                self._dispatch(planned, plan, believed, Figures(total=total), progress)
+                if unknown.isdisjoint(planned.flow.decisive):
+                    return
+            else:
+                unknown = frozenset(self.collect(planned, plan).unknown)
+        if unknown and plan.pending.count(unknown):
+            log.warning(
+                "this statement asks something else each time it is looked at; what is left runs chunk by chunk"
+            )
+
+    def is_long(self, planned: Planned, plan: RunningPlan) -> bool:
+        """Whether its first round asks enough for trying out its predicates. Raises where it cannot be paid for anyway."""
+        found = self.collect(planned, plan)
+        self._refuse_unaffordable(planned, plan, found)
+        return plan.pending.count(planned.flow.believed(frozenset(found.unknown))) >= WORTH_IT
+
+    def collect(self, planned: Planned, plan: RunningPlan) -> Round:
+        """One collecting run: nothing is sent."""
+        assert planned.collect is not None
+        found = plan.begin_round()
+        try:
+            with cancellable(plan):
+                drain(self._con, planned.collect, planned.collect_parameters)
+        finally:
+            plan.end_round()
+        return found
+
+    def _dispatch(
+        self, planned: Planned, plan: RunningPlan, calls: Marks, figures: Figures, progress: Progress
+    ) -> None:
+        wait = WAIT.format(number=planned.number)
+        for fatal in (True, False):
+            plan.begin_dispatch(calls, fatal=fatal, progress=progress, figures=figures)
+            try:
+                with cancellable(plan), no_progress_bar(self._con):
+                    self._con.sql(wait).fetchall()
+            finally:
+                plan.end_dispatch()
+            plan.statement.check()
+
+    def _refuse_unaffordable(self, planned: Planned, plan: RunningPlan, found: Round) -> None:
+        """Raises StatementStopped if even the least that it can cost is more than a budget has left."""
+        budgets = [each for each in (self._session.spending, plan.statement.spending) if each is not None]
+        if not budgets:
+            return
+        estimate = estimated(self._session, plan.surveyed(planned.flow, found))
+        for spending in budgets:
+            if estimate.cost_usd is not None and estimate.cost_usd[0] > spending.remaining_usd:
+                raise stop_error(_unaffordable(estimate, spending))
+
+
+def _unaffordable(estimate: Estimate, spending: Spending) -> Failure:
+    assert estimate.cost_usd is not None
+    low, high = map(dollars, estimate.cost_usd)
+    left = dollars(spending.remaining_usd)
+    name = "the session's budget_usd" if spending.whose == "session" else "the statement's own budget"
+    return Failure(
+        "budget_exhausted",
+        f"{counted(estimate.to_send, 'request')} would cost between {low} and {high}, and {name} of "
+        f"{dollars(spending.limit_usd)} has {left} left. Nothing was sent. Raise it, ask about fewer rows, or take a "
+        "cheaper model",
+        action=Action.STOP,
+    )
+
+
+def _refuse_rejected(found: Round, believed: Marks) -> None:
+    """A row whose arguments are wrong ends the statement: before it costs anything."""
+    for call, (_, message) in sorted(found.rejected.items()):
+        if call in believed and call in found.fatal:
+            raise ArgumentError(message)
+
+
+def drain(con: duckdb.DuckDBPyConnection, query: str, parameters: Parameters) -> None:
+    """Evaluate a query to its last row, and forget it."""
+    relation = con.sql(query, params=parameters)
+    try:
+        reader = _reader(relation)
+    except duckdb.NotImplementedException:  # a type that Arrow does not know
+        while relation.fetchmany(DRAINED_ROWS):
+            pass
+        return
+    for _ in reader:
+        pass
+
+
+def _reader(relation: duckdb.DuckDBPyRelation) -> Iterator[object]:
+    if hasattr(relation, "to_arrow_reader"):
+        return iter(relation.to_arrow_reader(DRAINED_ROWS))
+    return iter(relation.fetch_record_batch(DRAINED_ROWS))
+
+
+@contextmanager
+def cancellable(plan: RunningPlan) -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt, whatever DuckDB makes of it on its way."""
+    try:
+        yield
+    except (duckdb.Error, RuntimeError) as error:
+        if plan.statement.cancelled:
+            raise KeyboardInterrupt from error
+        raise
+
+
+@contextmanager
+def all_frames(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let a query name the variables of whoever called us, and not only ours. The setting is the database's; it goes
+    through a cursor, since the connection may be holding a result."""
+    with con.cursor() as cursor:
+        [(before,)] = cursor.execute("SELECT current_setting('python_scan_all_frames')").fetchall()
+        cursor.execute("SET GLOBAL python_scan_all_frames = true")
+        try:
+            yield
+        finally:
+            cursor.execute(f"SET GLOBAL python_scan_all_frames = {before}")
+
+
+@contextmanager
+def no_progress_bar(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB knows no progress of a query that waits."""
+    [(before,)] = con.sql("SELECT current_setting('enable_progress_bar')").fetchall()
+    con.sql("SET enable_progress_bar = false")
+    try:
+        yield
+    finally:
+        # In a transaction that has failed nothing can be set; that it failed is what the user is to hear.
+        with suppress(duckdb.TransactionException):
+            con.sql(f"SET enable_progress_bar = {before}")
