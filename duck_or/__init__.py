@@ -3,6 +3,7 @@
 `register(con)` makes the SQL functions callable on a DuckDB connection.
 """
 
+from duck_or.connect import connect, register
 from duck_or.errors import (
     ArgumentError,
     Cancelled,
@@ -12,7 +13,6 @@ from duck_or.errors import (
     SettingsError,
     StatementStopped,
 )
-from duck_or.connect import connect, register
 from duck_or.settings import Settings
 from duck_or.statements.session import Session
 from duck_or.stats import Stats

@@ -34,6 +34,7 @@ from duck_or.errors import SettingsError
 from duck_or.models import ModelList
 from duck_or.outcome import RawResponse
 from duck_or.policy.retry import RetryPolicy
+from duck_or.progress.watching import Watched
 from duck_or.request import BodyTemplate
 from duck_or.settings import Settings
 
@@ -86,7 +87,13 @@ class Parts:
         if isinstance(identity, Statement):
             return identity
         with self._guard:
-            return self._statements.setdefault(identity, Statement())
+            known = self._statements.get(identity)
+            if known is None:
+                known = self._statements[identity] = Statement(watcher=self._watcher())
+            return known
+
+    def _watcher(self) -> Watched:
+        return Watched(self.settings.progress, self.ledger.stats.read, self.settings.budget_usd)
 
     def close(self) -> None:
         """Take back what is under way, finish the writes, let go of what was remembered. Idempotent."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cachetools import LRUCache
 
@@ -29,14 +31,29 @@ STATEMENT_MEMORY = 64 * 1024 * 1024
 """Bytes of failures and cut-off answers one statement remembers, so that repeating an expression asks nothing again."""
 
 
+class Watcher(Protocol):
+    """Somebody who shows how long waits go. Entered by each chunk that waits, by several threads at once."""
+
+    def __enter__(self) -> Watcher | None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def look(self) -> None:
+        """Called ten times a second while a chunk waits."""
+
+
 class Statement:
     """One SQL statement. DuckDB may evaluate the same call twice in it: both must see the same outcome.
 
-    spending: its own budget, beside its session's; set before its first request is sent.
+    spending: its own budget, beside its session's; set before its first request is sent. watcher: who looks on while it
+    waits.
     """
 
-    def __init__(self, spending: Spending | None = None) -> None:
+    def __init__(self, spending: Spending | None = None, watcher: Watcher | None = None) -> None:
         self.spending = spending
+        self.watcher: Watcher | nullcontext[None] = watcher or nullcontext()
         self._outcomes: LRUCache[bytes, Outcome] = LRUCache(STATEMENT_MEMORY, getsizeof=_weight)
         self._guard = threading.Lock()
         self._prepaid = 0
@@ -149,10 +166,18 @@ class Batch:
 
     def wait(self) -> list[Outcome]:
         """Block until every request has its outcome. Raises Cancelled when the statement is cancelled before."""
-        while not self._done.wait(LOOK_AGAIN):
+        if not self._done.wait(LOOK_AGAIN):
+            with self.statement.watcher as watcher:
+                self._wait_watched(watcher)
+        return [outcome for outcome in self.outcomes if outcome is not None]
+
+    def _wait_watched(self, watcher: Watcher | None) -> None:
+        while not self._done.is_set():
             if self.statement.cancelled:
                 self.statement.check()
-        return [outcome for outcome in self.outcomes if outcome is not None]
+            if watcher is not None:
+                watcher.look()
+            self._done.wait(LOOK_AGAIN)
 
 
 class Post(NamedTuple):

@@ -137,7 +137,7 @@ def relations_named(query: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and names:
-        for name in names & frame.f_locals.keys():
+        for name in names.intersection(frame.f_locals):
             if isinstance(value := frame.f_locals[name], Relation):
                 found.setdefault(name, value.plain)
         frame = frame.f_back

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
@@ -79,12 +79,12 @@ class Pending:
 
     def count_known(self) -> int:
         [(count,)] = self._rows("SELECT count(*) FROM known")
-        return int(str(count))
+        return int(count)
 
     def count(self, calls: Iterable[int]) -> int:
         """Distinct questions of these calls."""
         [(count,)] = self._rows(f"SELECT count(DISTINCT key) FROM questions WHERE call IN {_list(calls)}")
-        return int(str(count))
+        return int(count)
 
     def questions(self, calls: Iterable[int], fatal: bool | None = None) -> Iterator[Question]:
         """The questions of these calls in the order in which they came, each once. fatal: only such. Nothing may be added
@@ -141,9 +141,9 @@ class Pending:
             self._options[options] = number
         return int(number)
 
-    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+    def _rows(self, query: str, *values: object) -> list[Any]:
         with self._guard:
-            rows: list[tuple[object, ...]] = self._database.execute(query, values).fetchall()
+            rows: list[Any] = self._database.execute(query, values).fetchall()
         return rows
 
 

@@ -16,12 +16,12 @@ from duck_or.engine.dispatch import Dispatch
 from duck_or.engine.spending import Spending
 from duck_or.errors import DuckOrError, RequestFailed, TransportError
 from duck_or.outcome import Completion, Failure, Outcome
+from duck_or.progress.line import Figures, Progress
 from duck_or.request import Request
 from duck_or.session import OnError, SessionCore
 from duck_or.statements.estimate import Estimate, Surveyed, Tally, estimate_of
 from duck_or.statements.flow import Flow
 from duck_or.statements.pending import Pending, Question
-from duck_or.statements.progress import Figures, Progress
 
 STEP = 0.1
 """Seconds between two looks of DuckDB for an interrupt while answers are awaited."""

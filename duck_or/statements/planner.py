@@ -24,7 +24,7 @@ from duck_or.statements.guard import Choice, Order, as_written, guard
 from duck_or.statements.library import Library
 from duck_or.statements.lift import lift
 from duck_or.statements.marks import Marked, mark
-from duck_or.statements.names import columns_of, name_calls, name_columns, unmarked
+from duck_or.statements.names import columns_of, name_calls, name_columns, text_of, unmarked
 from duck_or.statements.preference import SAMPLE
 from duck_or.statements.scope import mark_of, marks_below
 from duck_or.statements.split import Split, kind_of, may_be_marked, split
@@ -116,8 +116,9 @@ class Planner:
     def sample(self, choice: Choice, place: int, parameters: Parameters) -> Sample | None:
         """A query that tries one of a choice's predicates on some rows, on other ones for each; None if there is none."""
         tree = choice.sample(place, SAMPLE, place * SAMPLE)
-        text = None if tree is None else self._syntax.text(unmarked(tree))
-        return None if text is None else Sample(text, _parameters_of(tree, parameters))
+        if tree is None or (text := self._syntax.text(unmarked(tree))) is None:
+            return None
+        return Sample(text, _parameters_of(tree, parameters))
 
     def _planned(self, source: _Source, library: Library, order: Order) -> Planned | None:
         tree = self._tree(source, library)
@@ -125,19 +126,35 @@ class Planner:
             return None
         facts = Functions.read(self._cursor)
         _refuse_changing(tree, facts)
-        verbatim = source.parts.before is not None
         if source.kind == "select":
             name_columns(tree, self._columns(source))
         name_calls(tree, self._syntax)
-        if verbatim:  # else what is run is the statement as it is written, and asks as that does
-            lift(tree, facts, columns_of(self._con, self._syntax))
-            guard(tree, facts, order)
-        read = self._syntax.text(tree)
-        if read is None:
-            raise _RunsLive("DuckDB would not read its own writing of this query")
-        run = f"{source.parts.before}{read}{source.parts.after}" if verbatim else source.marked
+        run = self._rewritten(source, tree, facts, order)
+        read = self._written(tree)
         given = _parameters_of(tree, source.parameters)
         return Planned(source.number, source.kind, read, run, flow_of(tree), given, source.parameters)
+
+    def _rewritten(self, source: _Source, tree: Node, facts: Functions, order: Order) -> str:
+        """Rewrite the query so that it asks no more than it has to; returns the statement's text with it. What cannot be
+        put back into the statement is left as it is: what is collected is what will be asked."""
+        parts, text = source.parts, source.marked
+        if parts.before is not None and parts.after is not None:
+            if not _mixes_parameters(tree, parts.before + parts.after):
+                lift(tree, facts, columns_of(self._con, self._syntax))
+                guard(tree, facts, order)
+                return f"{parts.before}{self._written(tree)}{parts.after}"
+        elif parts.condition is not None and not marks_below(tree["from_table"]):
+            before, after = text[: parts.condition.start], text[parts.condition.stop :]
+            if not _mixes_parameters(tree, before + after):
+                guard(tree, facts, order)
+                return f"{before}{text_of(tree['where_clause'], self._syntax)}{after}"
+        return text
+
+    def _written(self, tree: Node) -> str:
+        text = self._syntax.text(tree)
+        if text is None:
+            raise _RunsLive("DuckDB would not read its own writing of this query")
+        return text
 
     def _tree(self, source: _Source, library: Library) -> Node:
         if source.parts.read is None:
@@ -171,6 +188,13 @@ def _refuse_changing(tree: Node, facts: Functions) -> None:
             raise _RunsLive(f"{moment} in what is asked is another one each time")
 
 
+def _mixes_parameters(tree: Node, rest: str) -> bool:
+    """DuckDB writes a query's `?` with numbers, which must not stand beside others without."""
+    return any(is_a(node, "PARAMETER") for node in walk(tree)) and any(
+        token.text == "?" for token in tokens(rest)
+    )
+
+
 def _plain_items(tree: Node) -> list[Node]:
     """The items of the top SELECT that hold no call, where nothing else depends on them."""
     if tree["type"] != "SELECT_NODE" or tree["modifiers"]:
@@ -180,9 +204,9 @@ def _plain_items(tree: Node) -> list[Node]:
 
 def _moment_in(call: Node) -> str | None:
     for node in walk(call):
-        names = [_name(node)] if is_a(node, "FUNCTION") else node.get("column_names", [])
-        if found := MOMENTS.intersection(map(str.lower, names[-1:])):
-            return found.pop()
+        *_, name = [_name(node)] if is_a(node, "FUNCTION") else node.get("column_names") or [""]
+        if name.lower() in MOMENTS:
+            return str(name)
     return None
 
 

@@ -16,12 +16,12 @@ from duck_or.engine.batch import stop_error
 from duck_or.engine.spending import Spending
 from duck_or.errors import ArgumentError
 from duck_or.outcome import Action, Failure
+from duck_or.progress.line import Figures, Progress, surface
 from duck_or.session import SessionCore
 from duck_or.statements.estimate import Estimate
 from duck_or.statements.plan import Round, RunningPlan, estimated
 from duck_or.statements.planner import Parameters, Planned
 from duck_or.statements.preference import WORTH_IT
-from duck_or.statements.progress import Figures, Progress, surface
 from duck_or.statements.scope import Marks
 from duck_or.wording import counted, dollars
 

@@ -54,6 +54,8 @@ class Split:
         parameters are the statement's first ones, in the same order.
     before, after: text == before + read + after, so that another query may be put there; both None where `read` is not
         a part of the text but made up.
+    condition: of a made-up `read`, where the statement's WHERE stands in the text, as characters; an equivalent of the
+        read's WHERE may be put there.
     reason: why `read` is None: for people, one clause.
     """
 
@@ -62,6 +64,7 @@ class Split:
     before: str | None = None
     after: str | None = None
     reason: str | None = None
+    condition: slice | None = None
 
 
 class _Unsplittable(Exception):
@@ -86,6 +89,12 @@ class _Text(Words):
     def none_outside(self, start: int, stop: int, where: str) -> None:
         if any(not start <= at < stop for at in self.calls):
             raise _Unsplittable(f"the function is called in {where}")
+
+    def condition(self, where: int, stop: int) -> slice | None:
+        """What stands between WHERE and `stop`."""
+        if where + 1 >= stop:
+            return None
+        return slice(self.tokens[where + 1].start, self.tokens[stop - 1].end)
 
     def verbatim(self, kind: str, start: int, stop: int) -> Split:
         """The tokens start:stop are the query."""
@@ -237,7 +246,7 @@ def _update(s: _Text) -> Split:
         if all(value and s.parses(f"SELECT ({value})") for value in values):
             read = f"{ctes}SELECT {', '.join(values) or '1'} {_from_where(s, tables, where, returning)}"
             if s.parses(read):
-                return Split("update", read)
+                return Split("update", read, condition=s.condition(where, returning))
     raise _Unsplittable("its clauses cannot be told apart")
 
 
@@ -262,7 +271,7 @@ def _delete(s: _Text) -> Split:
     read = f"{ctes}SELECT 1 {_from_where(s, tables, where, returning)}"
     if not s.parses(read):
         raise _Unsplittable("its clauses cannot be told apart")
-    return Split("delete", read)
+    return Split("delete", read, condition=s.condition(where, returning))
 
 
 def _from_where(s: _Text, tables: list[str], where: int, stop: int) -> str:

@@ -103,3 +103,30 @@ def test_what_is_larger_than_a_statements_memory_is_simply_not_remembered() -> N
     statement = Statement()
     statement.remember(b"a", Completion(b"x" * (STATEMENT_MEMORY + 1), storable=False))
     assert statement.recall([b"a"]) == {}
+
+
+class _Looking:
+    """A watcher who resolves the batch at the third look."""
+
+    def __init__(self) -> None:
+        self.batch: Batch | None = None
+        self.seen: list[str] = []
+
+    def __enter__(self) -> _Looking:
+        self.seen.append("entered")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seen.append("left")
+
+    def look(self) -> None:
+        self.seen.append("looked")
+        if self.seen.count("looked") == 3 and self.batch is not None:
+            self.batch.fail(Failure("cancelled", "enough"))
+
+
+def test_who_watches_a_statement_looks_on_while_a_chunk_waits() -> None:
+    watcher = _Looking()
+    watcher.batch = batch(1, Statement(watcher=watcher))
+    watcher.batch.wait()
+    assert watcher.seen == ["entered", "looked", "looked", "looked", "left"]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from duck_or.statements.progress import (
+from duck_or.progress.line import (
     REDRAW_SECONDS,
     WINDOW_SECONDS,
     Display,
@@ -24,7 +24,7 @@ from duck_or.statements.progress import (
     choose,
     line,
 )
-from duck_or.statements.surfaces import WIDTH, NotebookLine, Nothing, TerminalLine
+from duck_or.progress.surfaces import WIDTH, NotebookLine, Nothing, TerminalLine
 
 BUSY = Figures(
     total=5000,
@@ -182,7 +182,7 @@ def test_the_line_is_drawn_where_somebody_sees_it(
 
 def surface_in(program: str) -> str:
     """The class of the surface that a process without a terminal gets, after `program`."""
-    tail = "; from duck_or.statements.progress import surface; print(type(surface('auto')).__name__)"
+    tail = "; from duck_or.progress.line import surface; print(type(surface('auto')).__name__)"
     done = subprocess.run([sys.executable, "-c", program + tail], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -206,7 +206,7 @@ def test_a_process_is_asked_what_it_has(program: str, name: str) -> None:
 
 
 def test_importing_progress_imports_neither_rich_nor_ipython() -> None:
-    program = "import sys, duck_or.statements.progress; print(*{'rich', 'IPython'} & set(sys.modules))"
+    program = "import sys, duck_or.progress.line; print(*{'rich', 'IPython'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

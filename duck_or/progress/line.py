@@ -23,7 +23,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from duck_or.statements.surfaces import NotebookLine, Nothing, Surface, TerminalLine
+from duck_or.progress.surfaces import NotebookLine, Nothing, Surface, TerminalLine
 from duck_or.wording import duration, rough_dollars, short_count
 
 log = logging.getLogger("duck_or")
