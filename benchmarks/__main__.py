@@ -14,6 +14,12 @@ from benchmarks import (
     bench_memory,
     bench_rate_limit,
     bench_restart,
+    bench_statement_dependent,
+    bench_statement_estimate,
+    bench_statement_latency,
+    bench_statement_predicates,
+    bench_statement_replay,
+    bench_statement_sparse,
     bench_store,
 )
 from benchmarks.report import print_results
@@ -28,6 +34,12 @@ BENCHMARKS = {
     "latency": bench_latency.run,
     "rate_limit": bench_rate_limit.run,
     "memory": bench_memory.run,
+    "statement_latency": bench_statement_latency.run,
+    "sparse": bench_statement_sparse.run,
+    "predicates": bench_statement_predicates.run,
+    "dependent": bench_statement_dependent.run,
+    "replay": bench_statement_replay.run,
+    "estimate": bench_statement_estimate.run,
 }
 
 

@@ -42,10 +42,10 @@ def parse_messages(text: str) -> list[JsonObject]:
 
 def canonical_messages(text: str) -> bytes:
     """`parse_messages` as canonical JSON. Raises what it raises, and ValueError where `canonical_json` does."""
-    messages = parse_messages(text)
+    messages = _loaded(text)
     if _are_plain(messages):  # nothing but texts: no walk through the values is needed
         return orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
-    return canonical_json(messages)
+    return canonical_json(parse_messages(text))
 
 
 def _loaded(text: str) -> Any:
@@ -56,7 +56,11 @@ def _loaded(text: str) -> Any:
 
 
 def _are_plain(messages: Any) -> bool:
-    return type(messages) is list and bool(messages) and all(map(_is_plain, messages))
+    if type(messages) is not list:
+        return False
+    if len(messages) == 1:  # most conversations; `all` would cost as much again
+        return _is_plain(messages[0])
+    return bool(messages) and all(map(_is_plain, messages))
 
 
 def _is_plain(message: Any) -> bool:

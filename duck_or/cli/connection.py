@@ -13,13 +13,17 @@ from duck_or.cli.exits import CommandFailed, told
 
 
 @contextmanager
-def connected(database: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the file, or to `:memory:`. A duckdb.Error inside becomes CommandFailed, Ctrl-C KeyboardInterrupt."""
+def connected(database: str | Path, *, quiet: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the file, or to `:memory:`. A duckdb.Error inside becomes CommandFailed, Ctrl-C KeyboardInterrupt.
+
+    quiet: without DuckDB's progress bar even on a terminal.
+    """
     try:
         con = duckdb.connect(str(database))
         try:
             # DuckDB draws it on standard output, into whatever reads the result there.
-            con.execute(f"SET enable_progress_bar = {sys.stdout.isatty()}").fetchall()
+            bar = sys.stdout.isatty() and not quiet
+            con.execute(f"SET enable_progress_bar = {bar}").fetchall()
             yield con
         finally:
             con.close()

@@ -99,7 +99,7 @@ class Demo:
 
     def _execute(self, statement: str) -> None:
         before, started = self._session.stats(), time.perf_counter()
-        self._con.execute(statement).fetchall()
+        self._session.execute(statement).fetchall()
         seconds = time.perf_counter() - started
         click.echo(f"   {seconds:.2f} s. {summary_line(since(before, self._session.stats()))}")
 

@@ -1,75 +1,87 @@
-"""`duck-or sql`: one statement with the functions registered, and its result."""
+"""`duck-or sql`: statements with the functions registered, each planned as a whole, and the last one's result."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from duck_or.cli.exits import EXIT_CODES
+from duck_or.cli.options import rows_option, settings_option, statement_text
 from duck_or.cli.wording import summary_line
-from duck_or.setting_rules import RULES, parsed
 
 if TYPE_CHECKING:
     from duck_or.statements.session import Session
 
-
-def overrides_of(
-    context: click.Context, option: click.Parameter, assignments: tuple[str, ...]
-) -> dict[str, object]:
-    """`("on_error=json",)` → `{"on_error": "json"}`, each value read as in the environment."""
-    overrides: dict[str, object] = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals or name not in RULES:
-            raise click.BadParameter(f"{name!r} is not NAME=VALUE with one of {', '.join(RULES)}")
-        if name == "api_key":
-            raise click.BadParameter(
-                "a command line is no place for a key, other users see it: set OPENROUTER_API_KEY instead"
-            )
-        overrides[name] = parsed(name, text, assignment)
-    return overrides
+FORMATS = ("table", "csv", "json", "parquet")
 
 
 @click.command(epilog=EXIT_CODES, short_help="Run a statement with the functions registered.")
 @click.argument("statement")
 @click.argument("database", default=":memory:")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=overrides_of,
-    help="A setting for this run, such as on_error=json or model=openai/gpt-5-mini. May be repeated.",
-)
+@settings_option
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="How the rows of a SELECT are printed.",
+    type=click.Choice(FORMATS),
+    help="How the rows of a SELECT are printed; a table, if neither this nor --output says otherwise.",
 )
-@click.option("--rows", default=40, show_default=True, help="Rows that a table shows at most.")
-def sql(statement: str, database: str, overrides: dict[str, object], form: str, rows: int) -> None:
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the rows of a SELECT to this file instead: .csv, .json, .parquet, or as --format says.",
+)
+@rows_option
+def sql(
+    statement: str,
+    database: str,
+    overrides: dict[str, object],
+    form: str | None,
+    output: Path | None,
+    rows: int,
+) -> None:
     """Run STATEMENT ('-' reads it from standard input) on DATABASE, a file; without one, in memory.
 
-    chat_completions(...) and its kin are registered. The result goes to standard output, one line about the requests to
-    standard error.
+    chat_completions(...) and its kin are registered. The last statement's result goes to standard output, one line about
+    the requests to standard error. Nothing is asked before money is spent: `duck-or estimate` says what a statement
+    costs, --set budget_usd=… how much it may cost, and `duck-or run` asks.
     """
+    form = format_of(form, output, sys.stdout.isatty())
     from duck_or.cli.connection import connected
     from duck_or.cli.result import show
+    from duck_or.cli.script import perform, steps
     from duck_or.connect import register
     from duck_or.settings import Settings
 
-    text = sys.stdin.read() if statement == "-" else statement
+    text = statement_text(statement)
     settings = Settings.load(overrides)
     with connected(database) as con, register(con, settings) as session:
+        script = steps(con, text)
+        if output is not None and not (script and script[-1].is_query):
+            raise click.UsageError(f"the last statement is no SELECT: there are no rows to write to {output}")
         try:
-            show(con, text, form, rows)
+            for step in script[:-1]:
+                perform(con, session, step)
+            for step in script[-1:]:
+                show(con, session, step, rows, form, output)
         finally:
             _sum_up(session)
+
+
+def format_of(form: str | None, output: Path | None, terminal: bool) -> str:
+    """What --format and --output mean together. terminal: standard output is one. Raises click.UsageError."""
+    if output is None:
+        if form == "parquet" and terminal:
+            raise click.UsageError(
+                "parquet is nothing to read on a terminal: redirect it, or say --output FILE"
+            )
+        return form or "table"
+    chosen = form or output.suffix.lower().removeprefix(".")
+    if chosen == "table" or chosen not in FORMATS:
+        raise click.UsageError(f"{output}: say --format csv, json or parquet, or name a file that ends so")
+    return chosen
 
 
 def _sum_up(session: Session) -> None:

@@ -7,7 +7,7 @@ what every chunk of one SQL statement must know: whether it was stopped, and wha
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from types import TracebackType
@@ -88,6 +88,10 @@ class Statement:
             return {}
         with self._guard:
             return {key: self._outcomes[key] for key in keys if key in self._outcomes}
+
+    def kept(self, keys: Sequence[bytes]) -> Mapping[bytes, Completion]:
+        """Answers that may be stored, which this statement keeps itself: its session's memory may have let go of them."""
+        return {}
 
     def prepaid(self, count: int) -> None:
         """So many requests were asked ahead of their rows, and counted then."""

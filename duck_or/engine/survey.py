@@ -1,4 +1,5 @@
-"""What is known of a chunk without asking: recalled texts, what the statement remembers, memory, the store, in this order.
+"""What is known of a chunk without asking: recalled texts, what the statement remembers, memory, the statement's own file,
+the store, in this order.
 
 Looking sends nothing and enters nothing in the books: rows are counted once, by whoever answers them (see `chunk`).
 """
@@ -67,7 +68,7 @@ class Findings:
     places: dict[bytes, list[Place]] = field(default_factory=dict)
     requests: dict[bytes, Request] = field(default_factory=dict)
     repeated: Mapping[bytes, Outcome] = field(default_factory=dict)
-    remembered: Mapping[bytes, Outcome] = field(default_factory=dict)
+    remembered: dict[bytes, Outcome] = field(default_factory=dict)
     stored: Mapping[bytes, Outcome] = field(default_factory=dict)
 
     @property
@@ -148,6 +149,7 @@ class Sources:
         # DuckDB evaluates some calls twice: what failed the first time must not be asked, nor looked for, again.
         found.repeated = statement.recall(keys)
         found.remembered = self._from_memory([key for key in keys if key not in found.repeated])
+        found.remembered |= statement.kept([request.key for request in found.unknown()])
         found.stored = self._from_store([request.key for request in found.unknown()])
         for outcomes in (found.repeated, found.remembered, found.stored):
             for key, outcome in outcomes.items():

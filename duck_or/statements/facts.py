@@ -5,15 +5,44 @@ Read from one connection; what a query does with it, this module must not know.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import duckdb
 
 from duck_or.statements.syntax import Node, Syntax, is_a, walk
 from duck_or.statements.tokens import tokens
+
+
+class Catalogued(NamedTuple):
+    """One overload of a function as the catalog has it, names in lower case. definition: a macro's text."""
+
+    name: str
+    catalog: str
+    schema: str
+    kind: str
+    volatile: bool
+    internal: bool
+    parameters: list[str]
+    definition: str | None
+
+
+def catalogue(con: duckdb.DuckDBPyConnection) -> list[Catalogued]:
+    """The functions that a plan has to know of: macros, aggregates, volatile ones. Takes DuckDB 25 ms, whatever is asked
+    of them, so ask once for a plan."""
+    return [Catalogued(*row) for row in con.sql(_CATALOGUE).fetchall()]
+
+
+_CATALOGUE = """
+    SELECT lower(function_name), lower(database_name), lower(schema_name), function_type,
+        coalesce(stability = 'VOLATILE', false), internal, parameters, macro_definition
+    FROM duckdb_functions()
+    WHERE macro_definition IS NOT NULL OR function_type = 'aggregate' OR stability = 'VOLATILE'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +61,17 @@ class Functions:
     limit: Node
 
     @classmethod
-    def read(cls, cursor: duckdb.DuckDBPyConnection) -> Functions:
-        """cursor: one of its own, never in the middle of a result."""
-        rows = cursor.execute(
-            "SELECT lower(function_name), function_type, stability, macro_definition FROM duckdb_functions()"
-        ).fetchall()
-        macros = [(name, _called(definition)) for name, _, _, definition in rows if definition]
-        syntax = Syntax(cursor)
+    def read(cls, con: duckdb.DuckDBPyConnection, known: Sequence[Catalogued] | None = None) -> Functions:
+        """known: what `catalogue` says, where the caller has asked already."""
+        known = catalogue(con) if known is None else known
+        macros = [(each.name, _called(each.definition)) for each in known if each.definition]
+        syntax = Syntax(con.cursor())
         page = syntax.parse("SELECT NULL LIMIT 1 OFFSET 1")
         if page is None:
             raise ValueError("DuckDB does not read its own queries")
         return cls(
-            volatile=_closure({name for name, _, stability, _ in rows if stability == "VOLATILE"}, macros),
-            aggregates=_closure({name for name, kind, _, _ in rows if kind == "aggregate"}, macros),
+            volatile=_closure({each.name for each in known if each.volatile}, macros),
+            aggregates=_closure({each.name for each in known if each.kind == "aggregate"}, macros),
             true=syntax.expression("true"),
             null=syntax.expression("NULL"),
             counted=syntax.expression("count(*) >= 0"),

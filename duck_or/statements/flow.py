@@ -76,7 +76,10 @@ class _RunsLive(Exception):
 @dataclass(slots=True)
 class _Visitor:
     influences: dict[int, set[int]]
-    inside: dict[int, Marks] = field(default_factory=dict)  # the calls within a call's arguments
+    earlier: dict[int, Marks] = field(default_factory=dict)  # what is certainly evaluated before a call
+    grouped: set[int] = field(default_factory=set)  # what is grouped by is not evaluated again above
+    filtering: set[int] = field(default_factory=set)  # filters read their answers
+    either: list[list[Marks]] = field(default_factory=list)  # the parts of each OR
     decisive: set[int] = field(default_factory=set)  # they decide which rows there are
     lenient: set[int] = field(default_factory=set)  # their missing answers may let rows through a filter
 
@@ -112,6 +115,7 @@ class _Visitor:
         groups = NONE
         for expression in select["group_expressions"]:
             groups |= self.expression(expression, scope, before | decided)
+        self.grouped |= marks_below(select["group_expressions"])
         streams = not (groups or select["group_expressions"])
         decided |= groups
         for name in ("having", "qualify"):
@@ -141,7 +145,14 @@ class _Visitor:
         if decided and stops_early and "ORDER_MODIFIER" not in kinds:
             raise _RunsLive("answers decide how soon its LIMIT is reached")
         self.decisive |= keys
+        self._may_come_later(marks_below(query), keys)
         return decided | keys
+
+    def _may_come_later(self, marks: Marks, keys: Marks) -> None:
+        """DuckDB may evaluate what the order needs not for the rows that are left only."""
+        needed = keys.union(*(self.influences[key] for key in keys))
+        for mark in marks - needed:
+            self.influences[mark] |= keys
 
     def _listed(self, query: Node, scope: Scope) -> Marks:
         items = query.get("select_list", [])
@@ -178,21 +189,29 @@ class _Visitor:
     def _filter(self, condition: Node | None, scope: Scope, before: Marks) -> Marks:
         if condition is None:
             return NONE
-        self.lenient |= taint_of(condition, scope).lenient
-        return self.expression(condition, scope, before)
+        taint = taint_of(condition, scope)
+        self.lenient |= taint.lenient
+        self.filtering |= taint.marks
+        return self.expression(condition, scope, before, decides=True)
 
-    def expression(self, node: Node, scope: Scope, before: Marks) -> Marks:
-        """Visit an expression; returns the calls its value is made of. before: those that decide whether it is reached."""
+    def expression(
+        self, node: Node, scope: Scope, before: Marks, earlier: Marks = NONE, decides: bool = False
+    ) -> Marks:
+        """Visit an expression; returns the calls its value is made of. before: those that decide whether it is reached;
+        earlier: and those that do so within the same expression. decides: whether only the rows that it is true for go on.
+        """
         if is_a(node, "OPERATOR") and node["type"] == "OPERATOR_TRY" and marks_below(node):
             raise _RunsLive("TRY(…) goes on after a row's failure")
-        self._subqueries(node, scope, before)
+        self._subqueries(node, scope, before | earlier)
         used = NONE
         for part in expressions(node):
-            used |= self.expression(part, scope, before | (used if _in_sequence(node) else NONE))
-        self._both_ways(node)
-        if (mark := mark_of(node)) is not None:
-            self.inside[mark] = used
-            self.influences[mark] |= before | used
+            passed = earlier | used if _in_sequence(node) else earlier
+            used |= self.expression(part, scope, before, passed, _decides(node, part, decides))
+        if is_a(node, "CONJUNCTION"):
+            self._conjunction(node, scope, decides)
+        if (mark := mark_of(node)) is not None and mark not in self.grouped:
+            self.earlier[mark] = self.earlier.get(mark, used | earlier) & (used | earlier)
+            self.influences[mark] |= before | used | earlier
         return used | taint_of(node, scope).marks
 
     def _subqueries(self, node: Node, scope: Scope, before: Marks) -> None:
@@ -201,20 +220,41 @@ class _Visitor:
             if decided and node.get("subquery_type") != "ANY":
                 raise _RunsLive("a subquery may end early, once answers decide that it can")
 
-    def _both_ways(self, node: Node) -> None:
-        """DuckDB orders the parts of AND and OR as it likes, and may leave out the later ones."""
-        parts = [marks_below(part) for part in expressions(node)] if is_a(node, "CONJUNCTION") else []
-        for part in parts:
-            others = _union(parts) - part
-            for mark in part:
-                self.influences[mark] |= others
+    def _conjunction(self, node: Node, scope: Scope, decides: bool) -> None:
+        """DuckDB orders the parts of AND and OR as it likes, and leaves out the later ones where the rows are chosen by
+        them; where only their value is wanted, it evaluates them all. An AND leaves out no less for a missing answer,
+        except where that lets rows through."""
+        parts = [taint_of(part, scope) for part in expressions(node)]
+        marks = [part.marks for part in parts]
+        if node["type"] == "CONJUNCTION_OR":
+            self.either.append(marks)
+            if decides:
+                self.filtering |= NONE.union(*marks)
+        elif decides:
+            self._influence([part.lenient for part in parts], marks)
+
+    def _influence(self, parts: list[Marks], others: list[Marks]) -> None:
+        """Each of the parts all but the one in its own place."""
+        for place, part in enumerate(parts):
+            for mark in _union(others[:place] + others[place + 1 :]):
+                self.influences[mark] |= part - {mark}
 
     def reverse(self, marks: Marks) -> None:
         """A filter may be pushed below other calls. Where a missing answer only drops rows, they merely come later; where
         it lets rows through, nothing else can be believed before it is known."""
         for mark in self.lenient:
-            for other in marks - {mark} - self.inside.get(mark, NONE):
+            for other in marks - {mark} - self.earlier.get(mark, NONE):
                 self.influences[other].add(mark)
+        for parts in self.either:
+            if not self.filtering.isdisjoint(_union(parts)):
+                self._influence(parts, parts)
+
+
+def _decides(node: Node, part: Node, decides: bool) -> bool:
+    """Whether DuckDB chooses rows by a part of an expression. decides: whether it does by the whole."""
+    if is_a(node, "CASE") and any(part is check["when_expr"] for check in node["case_checks"]):
+        return True
+    return part is node.get("filter") or (decides and is_a(node, "CASE", "CONJUNCTION"))
 
 
 def _in_sequence(node: Node) -> bool:

@@ -10,11 +10,24 @@ only for rows that pass WHEN. Decides from the parse tree alone; what an answer 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from duck_or.statements.facts import Functions
 from duck_or.statements.names import is_several, unmarked
+from duck_or.statements.predicates import (
+    columns,
+    distinct,
+    has_limit,
+    is_a_join,
+    is_boolean,
+    joins,
+    negated,
+    nodes,
+    pooled_joins,
+    qualifiers,
+    table_names,
+)
 from duck_or.statements.sample import independent, sample_query
 from duck_or.statements.scope import Scope, each_select, is_null, is_true, marks_below, taint_of
 from duck_or.statements.syntax import Node, case, conjunction, fingerprint, is_a, walk
@@ -72,21 +85,25 @@ class _Guard:
     carried: list[Node] | None
 
     def clauses(self, nested: bool) -> None:
-        pooled = _pooled_joins(self.select["from_table"])
-        for join in _joins(self.select["from_table"]):
+        pooled = pooled_joins(self.select["from_table"])
+        for join in joins(self.select["from_table"]):
             if join not in pooled and join["join_type"] == "INNER" and join["ref_type"] == "REGULAR":
                 join["condition"] = self._clause(self._conjuncts(join["condition"]), [])
-        self._where(pooled)
+        self._where(pooled, self._out_of_having())
         if nested:
             self._items(pooled)
         self._having()
         if self.select["qualify"]:
             self.select["qualify"] = self._clause(self._conjuncts(self.select["qualify"]), [])
+        for node in nodes([self.select[name] for name in ("select_list", "modifiers")]):
+            for check in node["case_checks"] if is_a(node, "CASE") else []:
+                if self._asks(check["when_expr"]):
+                    check["when_expr"] = self._truth(check["when_expr"])
 
-    def _where(self, joins: list[Node]) -> None:
-        """Inner joins and WHERE decide together, so they are guarded together: what asks a model goes to WHERE."""
-        moved: list[Node] = []
-        for join in joins:
+    def _where(self, pooled: list[Node], moved: list[Node]) -> None:
+        """Inner joins and WHERE decide together, so they are guarded together: what asks a model goes to WHERE. moved:
+        there from elsewhere."""
+        for join in pooled:
             parts = self._conjuncts(join["condition"])
             models = [part for part in parts if self._movable(part, join)]
             if models:
@@ -96,24 +113,24 @@ class _Guard:
         where = self.select["where_clause"]
         parts = (self._conjuncts(where) if where else []) + moved
         if parts:
-            self.select["where_clause"] = self._clause(parts, self._joined(joins), choose=True)
+            self.select["where_clause"] = self._clause(parts, self._joined(pooled), choose=True)
 
     def _movable(self, part: Node, join: Node) -> bool:
-        return self._asks(part) and not self._is_join_key(part) and self._portable(part, join)
+        return self._asks_here(part) and not self._is_join_key(part) and self._portable(part, join)
 
     def _portable(self, part: Node, join: Node) -> bool:
         """Whether the names of a condition mean the same in WHERE: all tables are in sight of the outermost join only."""
-        tables = _table_names(self.select["from_table"])
+        tables = table_names(self.select["from_table"])
         names = [node["column_names"] for node in walk(part) if is_a(node, "COLUMN_REF")]
         return join is self.select["from_table"] or all(
             len(name) > 1 and tables.count(name[0].lower()) == 1 for name in names
         )
 
-    def _joined(self, joins: list[Node]) -> list[Node]:
+    def _joined(self, pooled: list[Node]) -> list[Node]:
         """What rows that reach WHERE have passed in the joins below."""
         return [
             part
-            for join in joins
+            for join in pooled
             for part in self._conjuncts(join["condition"])
             if not self._asks(part) and self._repeatable(part) and self._portable(part, join)
             if not is_true(part)
@@ -121,18 +138,34 @@ class _Guard:
 
     def _clause(self, parts: list[Node], passed: list[Node], choose: bool = False) -> Node:
         """The conjunction of the parts, guarded. passed: what else rows have passed before."""
-        models = [part for part in parts if self._asks(part) and not self._is_join_key(part)]
-        others = [part for part in parts if part not in models]
+        models = [part for part in parts if self._asks_here(part) and not self._is_join_key(part)]
+        cheap = [part for part in parts if not self._asks(part)]
+        others = [self._beside(part, cheap) for part in parts if part not in models and part not in cheap]
         if not models:
-            return conjunction(parts)
-        cheap = [part for part in others if not self._asks(part)]
-        outside = _distinct([part for part in cheap if self._repeatable(part)], passed)
+            return conjunction([*cheap, *others])
+        outside = distinct([part for part in cheap if self._repeatable(part)], passed)
         once = [part for part in cheap if not self._repeatable(part)]
         before = [*outside, *passed]
         ordered = self._ordered(models, [*before, *once], choose)
         inside = self._nested([*before, *once], [self._truth(model) for model in ordered])
-        keys = [part for part in others if self._asks(part)]
-        return conjunction([*outside, *keys, inside])
+        return conjunction([*outside, *others, inside])
+
+    def _beside(self, part: Node, cheap: list[Node]) -> Node:
+        """A predicate on a side of a join where its answers are asked for: guarded by what can go there with it."""
+        tables = qualifiers(part)
+        before = [each for each in cheap if self._repeatable(each) and tables and qualifiers(each) == tables]
+        return (
+            part
+            if self._is_join_key(part) or not before
+            else case(conjunction(before), part, self.facts.null)
+        )
+
+    def _asks_here(self, part: Node) -> bool:
+        """Whether the calls that a predicate reads are evaluated with it, and not below a join."""
+        aliases = {item["alias"].lower() for item in self.select["select_list"] if self._asks(item)}
+        named = {node["column_names"][0].lower() for node in columns(part) if not node["column_names"][1:]}
+        below = is_a_join(self.select["from_table"]) and not marks_below(part) and aliases.isdisjoint(named)
+        return self._asks(part) and not below
 
     def _ordered(self, models: list[Node], cheap: list[Node], choose: bool) -> list[Node]:
         if len(models) < 2:
@@ -161,7 +194,7 @@ class _Guard:
 
     def _either(self, cheap: list[Node], models: list[Node]) -> Node:
         *first, last = models
-        inside = last if _is_boolean(last) else case(last, self.facts.true, self.facts.null)
+        inside = last if is_boolean(last) else case(last, self.facts.true, self.facts.null)
         for model in reversed(first):
             inside = case(model, self.facts.true, inside)
         when = conjunction(cheap, "CONJUNCTION_OR")
@@ -169,6 +202,7 @@ class _Guard:
 
     def _conjuncts(self, node: Node) -> list[Node]:
         """What all has to hold, with what an earlier guard wrote taken apart again."""
+        node = negated(node)
         if node["type"] == "CONJUNCTION_AND":
             return [part for child in node["children"] for part in self._conjuncts(child)]
         if (check := self._guarded(node)) and is_null(node["else_expr"]):
@@ -176,6 +210,7 @@ class _Guard:
         return [node]
 
     def _disjuncts(self, node: Node) -> list[Node]:
+        node = negated(node)
         if node["type"] == "CONJUNCTION_OR":
             return [part for child in node["children"] for part in self._disjuncts(child)]
         if is_a(node, "CASE") and len(node["case_checks"]) == 1 and self._asks(node["else_expr"]):
@@ -192,6 +227,33 @@ class _Guard:
         cheap = not self._asks(check["when_expr"])
         return check if cheap and self._asks(check["then_expr"]) else None
 
+    def _out_of_having(self) -> list[Node]:
+        """The predicates over keys of groups that DuckDB would push down to before the groups are made, where that spares
+        the questions that are asked for making them."""
+        select = self.select
+        if not select["having"] or len(select["group_sets"]) != 1 or not self._asks_for_groups():
+            return []
+        aliases = {item["alias"].lower() for item in select["select_list"]}
+        parts = self._conjuncts(select["having"])
+        moved = [part for part in parts if self._asks(part) and self._is_of_keys(part, aliases)]
+        rest = [part for part in parts if part not in moved]
+        select["having"] = conjunction(rest) if rest else None
+        return moved
+
+    def _asks_for_groups(self) -> bool:
+        made = [self.select[name] for name in ("select_list", "having", "qualify", "modifiers")]
+        folded = [node for node in nodes(made) if self.facts.is_aggregate(node) and not is_a(node, "WINDOW")]
+        return any(self._asks(node) for node in [*folded, *self.select["group_expressions"]])
+
+    def _is_of_keys(self, part: Node, aliases: set[str]) -> bool:
+        if any(is_a(node, "SUBQUERY") or self.facts.is_aggregate(node) for node in nodes([part])):
+            return False
+        return not any(
+            node["column_names"][0].lower() in aliases
+            for node in columns(part)
+            if not node["column_names"][1:]
+        )
+
     def _having(self) -> None:
         """A predicate over the keys of the groups alone would be pushed down to where the rows that WHERE drops still
         are; one that counts them cannot be."""
@@ -204,18 +266,18 @@ class _Guard:
             parts = [self.facts.counted, *(part for part in parts if fingerprint(part) != counted)]
         self.select["having"] = self._clause(parts, [])
 
-    def _items(self, joins: list[Node]) -> None:
+    def _items(self, pooled: list[Node]) -> None:
         """A filter outside of this SELECT is pushed down into it and may come before its own: so each column that asks a
         model asks only for rows that pass these."""
         select = self.select
-        if select["group_expressions"] or select["group_sets"] or _has_limit(select):
+        if select["group_expressions"] or select["group_sets"] or has_limit(select):
             return
-        if any(self.facts.is_aggregate(node) for node in _nodes(select["select_list"])):
+        if any(self.facts.is_aggregate(node) for node in nodes(select["select_list"])):
             return
         where = select["where_clause"]
         parts = [part for part in (self._conjuncts(where) if where else []) if not self._asks(part)]
-        passed = self._joined(joins)
-        cheap = [*_distinct([part for part in parts if self._repeatable(part)], passed), *passed]
+        passed = self._joined(pooled)
+        cheap = [*distinct([part for part in parts if self._repeatable(part)], passed), *passed]
         for place, item in enumerate(select["select_list"]):
             if cheap and self._can_be_guarded(item, cheap):
                 guarded = case(conjunction(cheap), {**item, "alias": ""}, self.facts.null)
@@ -224,7 +286,7 @@ class _Guard:
     def _can_be_guarded(self, item: Node, cheap: list[Node]) -> bool:
         if not item["alias"] or is_several(item) or not marks_below(item):
             return False
-        names = {name.lower() for part in cheap for node in _columns(part) for name in node["column_names"]}
+        names = {name.lower() for part in cheap for node in columns(part) for name in node["column_names"]}
         done = is_a(item, "CASE") and fingerprint(item["case_checks"][0]["when_expr"]) == fingerprint(
             conjunction(cheap)
         )
@@ -241,67 +303,8 @@ class _Guard:
         """Whether the engine joins by this comparison: inside CASE it would compare every row with every row."""
         if not is_a(part, "COMPARISON") or not is_a_join(self.select["from_table"]):
             return False
-        sides = [_columns(part["left"]), _columns(part["right"])]
+        sides = [columns(part["left"]), columns(part["right"])]
         qualified = [node["column_names"][0].lower() for side in sides for node in side]
         tables = set(qualified)
         one = len(tables) == 1 and all(len(node["column_names"]) > 1 for side in sides for node in side)
-        return all(sides) and not (one and tables <= set(_table_names(self.select["from_table"])))
-
-
-def is_a_join(table: Node) -> bool:
-    return bool(table["type"] == "JOIN")
-
-
-def _joins(table: Node) -> Iterator[Node]:
-    """The joins of a FROM clause, outermost first, that have a condition."""
-    if is_a_join(table):
-        if table["condition"]:
-            yield table
-        yield from _joins(table["left"])
-        yield from _joins(table["right"])
-
-
-def _pooled_joins(table: Node) -> list[Node]:
-    """The inner joins whose conditions could as well stand in WHERE."""
-    inner = is_a_join(table) and table["join_type"] == "INNER" and table["ref_type"] in ("REGULAR", "CROSS")
-    if not inner or table["alias"]:
-        return []
-    own = [table] if table["condition"] else []
-    return own + _pooled_joins(table["left"]) + _pooled_joins(table["right"])
-
-
-def _table_names(table: Node) -> list[str]:
-    if is_a_join(table) and not table["alias"]:
-        return _table_names(table["left"]) + _table_names(table["right"])
-    return [(table["alias"] or table.get("table_name", "")).lower()]
-
-
-def _columns(node: Node) -> list[Node]:
-    return [each for each in walk(node) if is_a(each, "COLUMN_REF")]
-
-
-def _nodes(items: list[Node]) -> Iterator[Node]:
-    return (node for item in items for node in walk(item) if "class" in node)
-
-
-def _distinct(parts: list[Node], known: list[Node]) -> list[Node]:
-    """The parts without those that are known, each once."""
-    seen = {fingerprint(part) for part in known}
-    kept = []
-    for part in parts:
-        if (print_ := fingerprint(part)) not in seen:
-            seen.add(print_)
-            kept.append(part)
-    return kept
-
-
-def _is_boolean(node: Node) -> bool:
-    """Whether a predicate is certainly of type BOOLEAN, and not only read as one."""
-    if is_a(node, "CASE"):
-        values = [*(check["then_expr"] for check in node["case_checks"]), node["else_expr"]]
-        return all(is_null(value) or is_true(value) or _is_boolean(value) for value in values)
-    return is_a(node, "COMPARISON", "CONJUNCTION", "BETWEEN")
-
-
-def _has_limit(query: Node) -> bool:
-    return any(modifier["type"].startswith("LIMIT") for modifier in query["modifiers"])
+        return all(sides) and not (one and tables <= set(table_names(self.select["from_table"])))

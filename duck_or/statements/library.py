@@ -5,7 +5,7 @@ Knows the catalog's tables and how names are looked up; what is done with a defi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import duckdb
 
 from duck_or.sql.registration import CHAT_FUNCTIONS
+from duck_or.statements.facts import Catalogued, catalogue
 from duck_or.statements.marks import calls
 from duck_or.statements.syntax import Syntax
 from duck_or.statements.tokens import Token, tokens
@@ -53,13 +54,16 @@ class Macro:
 class Library:
     """Reads the catalog as this connection sees it, temporary views and macros included, when it is made."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, known: Sequence[Catalogued] | None = None) -> None:
+        """known: what `catalogue` says, where the caller has asked already."""
         self._con = con
         self.syntax = Syntax(con.cursor())
         self.here = Place(*con.sql("SELECT lower(current_database()), lower(current_schema())").fetchall()[0])
         views = con.sql(_VIEWS).fetchall()
-        macros = con.sql(_MACROS, params=[list(CHAT_FUNCTIONS)]).fetchall()
-        self.asking = _asking([(row[0], row[3]) for row in views] + [(row[0], row[5]) for row in macros])
+        macros = [each for each in (catalogue(con) if known is None else known) if _is_the_users(each)]
+        self.asking = _asking(
+            [(row[0], row[3]) for row in views] + [(each.name, each.definition or "") for each in macros]
+        )
         self._views = [
             View(name, Place(catalog, schema), *parts)
             for name, catalog, schema, text in views
@@ -67,15 +71,15 @@ class Library:
         ]
         self._macros = [
             Macro(
-                name,
-                Place(catalog, schema),
-                kind == "table_macro",
-                tuple(parameters),
-                text,
-                _asks(text, self.asking),
+                each.name,
+                Place(each.catalog, each.schema),
+                each.kind == "table_macro",
+                tuple(each.parameters),
+                each.definition or "",
+                _asks(each.definition or "", self.asking),
             )
-            for name, catalog, schema, kind, parameters, text in macros
-            if name in self.asking
+            for each in macros
+            if each.name in self.asking
         ]
 
     def view(self, name: str, places: Iterable[Place]) -> View | None:
@@ -113,16 +117,16 @@ class Library:
 _VIEWS = """
     SELECT lower(view_name), lower(database_name), lower(schema_name), sql FROM duckdb_views() WHERE NOT internal
 """
-_MACROS = """
-    SELECT lower(function_name), lower(database_name), lower(schema_name), function_type, parameters, macro_definition
-    FROM duckdb_functions()
-    WHERE NOT internal AND function_type IN ('macro', 'table_macro') AND NOT list_contains($1, lower(function_name))
-        AND NOT starts_with(lower(function_name), '__duck_or_') AND macro_definition IS NOT NULL
-"""
 _TABLES = """
     SELECT lower(table_name), lower(database_name), lower(schema_name) FROM duckdb_tables()
     UNION ALL SELECT lower(view_name), lower(database_name), lower(schema_name) FROM duckdb_views()
 """
+
+
+def _is_the_users(function: Catalogued) -> bool:
+    """A macro that is neither DuckDB's nor ours."""
+    ours = function.name in CHAT_FUNCTIONS or function.name.startswith("__duck_or_")
+    return function.definition is not None and not function.internal and not ours
 
 
 def _asking(definitions: list[tuple[str, str]]) -> frozenset[str]:

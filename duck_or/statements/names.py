@@ -1,19 +1,32 @@
-"""What the columns of a query are called, once its calls have been marked or its expressions have been moved.
+"""What a query's expressions are called, and which are the same, once its calls have been marked.
 
-DuckDB names a column without an alias after the text of its expression. These functions write that name down as an
-alias before the text changes. What the text changes into, this module must not know.
+DuckDB names a column without an alias after the text of its expression; these functions write that name down as an alias
+before the text changes. And it compares expressions, with those of GROUP BY for one, which marks must not set apart. What
+the text changes into, this module must not know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import duckdb
 
 from duck_or.statements.marks import PLANNED
-from duck_or.statements.scope import each_select, marks_below
-from duck_or.statements.syntax import Node, Syntax, function_name, is_a, set_operands, walk
+from duck_or.statements.scope import each_select, mark_of, marks_below
+from duck_or.statements.syntax import (
+    Node,
+    Syntax,
+    column_names,
+    fingerprint,
+    function_name,
+    is_a,
+    set_operands,
+    walk,
+)
+
+COMPARED = ("group_expressions", "select_list", "having", "qualify", "modifiers")
 
 
 def name_columns(query: Node, names: list[str]) -> Node:
@@ -82,6 +95,56 @@ def _plain(call: Node) -> Node:
     given = "arguments" if "arguments" in call else "children"
     plain = {**call, "function_name": name, "schema": "", "catalog": "", given: call[given][1:]}
     return plain | ({"qualified_name": {"path": [name]}} if "qualified_name" in call else {})
+
+
+def match_calls(query: Node) -> Node:
+    """Give the calls that DuckDB has to find equal, since they are grouped by or made distinct, the same mark. In place."""
+    for node in walk(query):
+        if node.get("type") == "SELECT_NODE" and _compares(node):
+            _match([node[name] for name in COMPARED])
+        elif node.get("type") == "SET_OPERATION_NODE":
+            _match([_first_select(node)["select_list"], node["modifiers"]])
+    return query
+
+
+def _compares(select: Node) -> bool:
+    distinct = any(each["type"] == "DISTINCT_MODIFIER" for each in select["modifiers"])
+    return (
+        distinct or bool(select["group_expressions"]) or select["aggregate_handling"] != "STANDARD_HANDLING"
+    )
+
+
+def _match(clauses: list[Any]) -> None:
+    seen: dict[bytes, list[tuple[Node, frozenset[str]]]] = {}
+    for call in [node for node in walk(clauses) if mark_of(node) is not None]:
+        alike = seen.setdefault(fingerprint(_bare(unmarked(call))), [])
+        tables = frozenset(_tables(call))
+        first = next((each for each, others in alike if others == tables or not (others and tables)), None)
+        if first is None:
+            alike.append((call, tables))
+        else:
+            given = "arguments" if "arguments" in call else "children"
+            call[given][0] = deepcopy(first[given][0])
+
+
+def _bare(node: Any) -> Any:
+    """The same without the tables that its columns are of: GROUP BY t.x is what x is grouped by."""
+    if isinstance(node, list):
+        return [_bare(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    if is_a(node, "COLUMN_REF"):
+        return {**node, "column_names": column_names(node)[-1:]}
+    return {name: _bare(value) for name, value in node.items()}
+
+
+def _tables(node: Node) -> Iterator[str]:
+    """What its columns are qualified with."""
+    return (
+        ".".join(column_names(each)[:-1])
+        for each in walk(node)
+        if is_a(each, "COLUMN_REF") and each["column_names"][1:]
+    )
 
 
 def is_several(item: Node) -> bool:

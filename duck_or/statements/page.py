@@ -163,9 +163,15 @@ def _is_certain(select: Node, lifted: list[bool]) -> bool:
             return False
     elif "" in plain or len(set(plain)) < len(plain):
         return False
-    clauses = [select[name] for name in ("where_clause", "group_expressions", "having", "qualify")]
-    others = [*clauses, select["modifiers"], [{**item, "alias": ""} for item in items]]
-    return not any(each["column_names"][0].lower() in gone for each in references(others))
+    clauses = [
+        select[name] for name in ("where_clause", "group_expressions", "having", "qualify", "modifiers")
+    ]
+    # An item that reads a column of its own name means the one below.
+    reads = [(clauses, ""), *(({**item, "alias": ""}, item["alias"].lower()) for item in items)]
+    return all(
+        gone.isdisjoint({each["column_names"][0].lower() for each in references(part)} - {own})
+        for part, own in reads
+    )
 
 
 def own_name(item: Node) -> str:

@@ -7,14 +7,14 @@ DuckDB's threads come in through `answer` and `repeat`, chunk by chunk. Which ca
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from duck_or.engine.batch import Statement
-from duck_or.engine.chunk import Answered, Group, Repeated
+from duck_or.engine.chunk import Answered, Group, Known, Repeated
 from duck_or.engine.dispatch import Dispatch
 from duck_or.engine.spending import Spending
-from duck_or.errors import DuckOrError, RequestFailed, TransportError
+from duck_or.errors import Cancelled, DuckOrError, RequestFailed, TransportError
 from duck_or.outcome import Completion, Failure, Outcome
 from duck_or.progress.line import Figures, Progress
 from duck_or.request import Request
@@ -30,12 +30,14 @@ STEP = 0.1
 @dataclass(slots=True)
 class Round:
     """What one collecting run met. rows: that reached the function. unknown: calls that lacked an answer. rejected: for
-    each call rows whose arguments are wrong, and what was said of the first; fatal: the calls for which that is the end."""
+    each call rows whose arguments are wrong, and what was said of the first; fatal: the calls for which that is the end.
+    to_send: for each call what it asks, where it was counted."""
 
     rows: int = 0
     unknown: set[int] = field(default_factory=set)
     rejected: dict[int, tuple[int, str]] = field(default_factory=dict)
     fatal: set[int] = field(default_factory=set)
+    to_send: dict[int, Tally] = field(default_factory=dict)
 
 
 class _PlannedStatement(Statement):
@@ -46,11 +48,8 @@ class _PlannedStatement(Statement):
         super().__init__(spending)
         self._pending = pending
 
-    def recall(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
-        found = super().recall(keys)
-        if self._pending.has_answers:
-            found = self._pending.recall([key for key in keys if key not in found]) | found
-        return found
+    def kept(self, keys: Sequence[bytes]) -> dict[bytes, Completion]:
+        return self._pending.recall(keys) if keys and self._pending.has_answers else {}
 
 
 class RunningPlan:
@@ -65,6 +64,7 @@ class RunningPlan:
         self.counting = False
         self.error: BaseException | None = None
         self._dispatch: Dispatch | None = None
+        self._refused = False
         self._shown: tuple[Progress, Figures] | None = None
         self._guard = threading.Lock()
 
@@ -72,37 +72,68 @@ class RunningPlan:
 
     def answer(self, call: int, groups: Sequence[Group], on_error: OnError) -> Answered:
         """The answers to one chunk; while collecting, None for what is not known."""
+        if self._refused:
+            raise DuckOrError(
+                "the table was there when this statement began, and is not any more; run it again"
+            )
         collecting = self.collecting
         if collecting is None:
             return self.session.replay(groups, self.statement, on_error)
-        known = self.session.survey(groups, self.statement)
-        asked: list[tuple[bytes, Question]] = []
-        cells: list[bytes | Failure | None] = []
-        for group, text, what in zip(_each(groups), _texts(groups), known, strict=True):
-            if isinstance(what, Request):
-                asked.append((what.key, Question(call, group.options, text, on_error == "raise")))
-                cells.append(None)
-            else:
-                cells.append(None if _is_rejected(what) else what)
-        wrong = [what for what in known if _is_rejected(what)]
-        if asked:
-            self.pending.add(asked)
+        known = self._known(groups)
         if self.counting:
-            self.pending.add_known(
-                hash((group.options, text))
-                for group, text, what in zip(_each(groups), _texts(groups), known, strict=True)
-                if isinstance(what, bytes)
-            )
+            self._count_known(groups, known)
         with self._guard:
             collecting.rows += sum(group.total for group in groups)
+            if on_error == "raise":
+                collecting.fatal.add(call)
+        if set(map(type, known)) == {bytes}:  # nothing to ask: a statement that runs again
+            return Answered(known, lasting=False)  # type: ignore[arg-type]
+        self._ask_later(call, groups, known, collecting, on_error)
+        cells = [None if isinstance(what, Request) or _is_rejected(what) else what for what in known]
+        return Answered(cells, lasting=False)  # type: ignore[arg-type]  # a missing answer is NULL to DuckDB
+
+    def _ask_later(
+        self,
+        call: int,
+        groups: Sequence[Group],
+        known: Sequence[Known],
+        collecting: Round,
+        on_error: OnError,
+    ) -> None:
+        """Enter what is unknown, and what cannot be asked at all."""
+        asked: list[tuple[bytes, Question]] = []
+        requests: list[Request] = []
+        for group, text, what in zip(_each(groups), _texts(groups), known, strict=True):
+            if isinstance(what, Request):
+                requests.append(what)
+                asked.append((what.key, Question(call, group.options, text, on_error == "raise")))
+        wrong = [what.message for what in known if isinstance(what, Failure) and _is_rejected(what)]
+        new = self.pending.add(asked) if asked else []
+        with self._guard:
             if asked or wrong:
                 collecting.unknown.add(call)
             if wrong:
-                count, first = collecting.rejected.get(call, (0, wrong[0].message))  # type: ignore[union-attr]
+                count, first = collecting.rejected.get(call, (0, wrong[0]))
                 collecting.rejected[call] = count + len(wrong), first
-            if on_error == "raise":
-                collecting.fatal.add(call)
-        return Answered(cells, lasting=False)  # type: ignore[arg-type]  # a missing answer is NULL to DuckDB
+            if self.counting:
+                tally = collecting.to_send.setdefault(call, Tally())
+                for place in new:
+                    tally.add(requests[place])
+
+    def _count_known(self, groups: Sequence[Group], known: Sequence[Known]) -> None:
+        self.pending.add_known(
+            hash((group.options, text))
+            for group, text, what in zip(_each(groups), _texts(groups), known, strict=True)
+            if isinstance(what, bytes)
+        )
+
+    def _known(self, groups: Sequence[Group]) -> list[Known]:
+        """What goes wrong is kept as it is, as in `landed`."""
+        try:
+            return self.session.survey(groups, self.statement)
+        except DuckOrError as error:
+            self.error = error
+            raise
 
     def repeat(self, call: int, repeated: Repeated) -> None:
         collecting = self.collecting
@@ -136,18 +167,25 @@ class RunningPlan:
         return self.collecting
 
     def end_round(self) -> None:
+        """Raises what the round met."""
         self.collecting = None
+        self._raise_met()
 
-    def requests(self, calls: Iterable[int], fatal: bool | None = None) -> Iterator[Request]:
+    def requests(self, calls: Collection[int], fatal: bool | None = None) -> Iterator[Request]:
         """The collected requests of these calls, made again one by one. fatal: only such."""
         for question in self.pending.questions(calls, fatal):
             yield self.session.request(question.options, question.text)
+
+    def _to_send(self, calls: Collection[int], found: Round) -> Tally:
+        """What these calls ask, as was counted while collecting; several calls may ask the same, then it is looked at again."""
+        counted = [found.to_send[call] for call in calls if call in found.to_send]
+        return counted[0] if len(calls) == len(counted) == 1 else Tally(self.requests(calls))
 
     def surveyed(self, flow: Flow, found: Round) -> Surveyed:
         """What a round tells of the whole statement."""
         unknown = frozenset(found.unknown)
         believed = flow.believed(unknown) & unknown
-        to_send = Tally(self.requests(believed))
+        to_send = self._to_send(believed, found)
         answered = self.pending.count_known()
         return Surveyed(
             rows=found.rows,
@@ -161,7 +199,7 @@ class RunningPlan:
         )
 
     def begin_dispatch(
-        self, calls: Iterable[int], *, fatal: bool, progress: Progress, figures: Figures
+        self, calls: Collection[int], *, fatal: bool, progress: Progress, figures: Figures
     ) -> None:
         """From now on `landed` sends and waits. fatal: the questions whose failure stops the statement, or the others."""
         stats = self.session.stats()
@@ -186,7 +224,12 @@ class RunningPlan:
         dispatch, self._dispatch = self._dispatch, None
         if dispatch is not None and not dispatch.over:
             dispatch.cancel()
+        self._raise_met()
+
+    def _raise_met(self) -> None:
         error, self.error = self.error, None
+        if isinstance(error, Cancelled):
+            raise KeyboardInterrupt from error
         if error is not None:
             raise error
 
@@ -194,8 +237,12 @@ class RunningPlan:
         """Nothing more will be asked ahead: keep only what the statement's rows may need."""
         self.pending.rest()
 
+    def refuse(self) -> None:
+        """The statement is going to evaluate nothing. DuckDB tries constants nevertheless, and takes no for an answer."""
+        self._refused = True
+
     def _keep(self, request: Request, outcome: Outcome) -> None:
-        if isinstance(outcome, Completion):
+        if isinstance(outcome, Completion) and outcome.storable:  # the statement remembers the others
             self.pending.keep(request.key, outcome)
 
     def _show(self, dispatch: Dispatch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, repeat
 from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
@@ -18,13 +18,13 @@ from duck_or.sql.functions import Slot
 from duck_or.sql.plans import CALLS, PLANNED
 from duck_or.sql.registration import CHAT_FUNCTIONS
 from duck_or.statements.expand import expand
-from duck_or.statements.facts import Functions
+from duck_or.statements.facts import Functions, catalogue
 from duck_or.statements.flow import Flow, flow_of
 from duck_or.statements.guard import Choice, Order, as_written, guard
 from duck_or.statements.library import Library
 from duck_or.statements.lift import lift
 from duck_or.statements.marks import Marked, mark
-from duck_or.statements.names import columns_of, name_calls, name_columns, text_of, unmarked
+from duck_or.statements.names import columns_of, match_calls, name_calls, name_columns, text_of, unmarked
 from duck_or.statements.preference import SAMPLE
 from duck_or.statements.scope import mark_of, marks_below
 from duck_or.statements.split import Split, kind_of, may_be_marked, split
@@ -70,13 +70,14 @@ class Sample(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A statement that is being planned. mark: marks the calls in a text with the statement's next numbers."""
+    """A statement that is being planned. alike: its text, all calls with one mark, so that its places are those of the
+    text that `parts` are of. mark: marks the calls in a text with the statement's next numbers."""
 
     number: int
     text: str
     kind: str
     parts: Split
-    marked: str
+    alike: str
     mark: Callable[[str], Marked]
     parameters: Parameters
 
@@ -100,18 +101,21 @@ class Planner:
         kind = kind_of(statement, text)
         if not may_be_marked(kind):
             return None
-        library = Library(self._con)
+        known = catalogue(self._con)
+        library = Library(self._con, known)
         if {token.name for token in tokens(text)}.isdisjoint({*CHAT_FUNCTIONS, *library.asking}):
             return None
         number = self._slot.plans.number()
-        marks = self._marks(number)
+        marks = self._marks(count(number * CALLS + 1))
         marked = marks(text).text
         parts = split(statement, marked, lambda query: self._syntax.parse(query) is not None)
-        source = _Source(number, text, kind, parts, marked, marks, parameters)
+        # What runs as it is written needs no marks that tell its calls apart, and DuckDB has to find equal ones equal.
+        alike = self._marks(repeat(number * CALLS))(text).text
+        source = _Source(number, text, kind, parts, alike, marks, parameters)
         try:
-            return self._planned(source, library, order)
+            return self._planned(source, library, Functions.read(self._cursor, known), order)
         except _RunsLive as reason:
-            return Planned(number, kind, None, marked, Flow(live=str(reason)), parameters=parameters)
+            return Planned(number, kind, None, alike, Flow(live=str(reason)), parameters=parameters)
 
     def sample(self, choice: Choice, place: int, parameters: Parameters) -> Sample | None:
         """A query that tries one of a choice's predicates on some rows, on other ones for each; None if there is none."""
@@ -120,15 +124,14 @@ class Planner:
             return None
         return Sample(text, _parameters_of(tree, parameters))
 
-    def _planned(self, source: _Source, library: Library, order: Order) -> Planned | None:
+    def _planned(self, source: _Source, library: Library, facts: Functions, order: Order) -> Planned | None:
         tree = self._tree(source, library)
         if not marks_below(tree):
             return None
-        facts = Functions.read(self._cursor)
         _refuse_changing(tree, facts)
         if source.kind == "select":
             name_columns(tree, self._columns(source))
-        name_calls(tree, self._syntax)
+        name_calls(match_calls(tree), self._syntax)
         run = self._rewritten(source, tree, facts, order)
         read = self._written(tree)
         given = _parameters_of(tree, source.parameters)
@@ -137,7 +140,7 @@ class Planner:
     def _rewritten(self, source: _Source, tree: Node, facts: Functions, order: Order) -> str:
         """Rewrite the query so that it asks no more than it has to; returns the statement's text with it. What cannot be
         put back into the statement is left as it is: what is collected is what will be asked."""
-        parts, text = source.parts, source.marked
+        parts, text = source.parts, source.alike
         if parts.before is not None and parts.after is not None:
             if not _mixes_parameters(tree, parts.before + parts.after):
                 lift(tree, facts, columns_of(self._con, self._syntax))
@@ -172,9 +175,8 @@ class Planner:
         columns: list[str] = self._con.sql(source.text, params=source.parameters).columns
         return columns
 
-    def _marks(self, number: int) -> Callable[[str], Marked]:
+    def _marks(self, numbers: Iterator[int]) -> Callable[[str], Marked]:
         names = {name: f"{self._slot.prefix}{PLANNED}{name}" for name in CHAT_FUNCTIONS}
-        numbers: Iterator[int] = count(number * CALLS + 1)
         return lambda text: mark(text, names, numbers.__next__)
 
 

@@ -6,7 +6,6 @@ What may be believed of a round is `flow`'s to say; what to do with a chunk, `pl
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -23,9 +22,15 @@ from duck_or.statements.plan import Round, RunningPlan, estimated
 from duck_or.statements.planner import Parameters, Planned
 from duck_or.statements.preference import WORTH_IT
 from duck_or.statements.scope import Marks
+from duck_or.statements.verdict import (
+    Verdict,
+    check_transaction,
+    in_users_words,
+    unmarked_message,
+    verdict_on,
+)
+from duck_or.statements.viewpoint import Viewpoint
 from duck_or.wording import counted, dollars
-
-log = logging.getLogger("duck_or")
 
 DRAINED_ROWS = 10_000
 """Rows of a collecting run that are held at once; nobody looks at them."""
@@ -37,17 +42,38 @@ WAIT = "SELECT 1 FROM range(1000000000000) AS waited(row) WHERE __duck_or_landed
 class Rounds:
     """Runs a planned statement's rounds. con: the statement's connection. estimate: what one round says it will cost."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, session: SessionCore) -> None:
+    def __init__(self, con: Viewpoint, session: SessionCore) -> None:
         self._con = con
         self._session = session
 
-    def ask_ahead(self, planned: Planned, plan: RunningPlan) -> None:
-        """Ask all that the statement will ask, as far as that can be told before it runs.
+    def verdict(self, planned: Planned, plan: RunningPlan, text: str) -> Verdict:
+        """What DuckDB says of the statement, whose text is marked. Raises duckdb.Error, KeyboardInterrupt."""
+        if planned.kind == "select" and planned.collect is not None:
+            return Verdict.RUNS  # its columns' names were asked for, so DuckDB has checked it
+        plan.begin_round()
+        try:
+            with cancellable(plan):
+                return verdict_on(self._con, text, planned.parameters)
+        finally:
+            plan.end_round()
+
+    def ask_ahead(self, planned: Planned, plan: RunningPlan) -> str | None:
+        """Ask all that the statement will ask, as far as that can be told before it runs. Returns why the rest is asked
+        chunk by chunk, None if nothing should be left.
 
         Raises what a failure raises where it ends the statement, duckdb.InterruptException, KeyboardInterrupt.
         """
         if planned.collect is None or planned.flow.live is not None:
-            return
+            return planned.flow.live
+        try:
+            return self._in_rounds(planned, plan)
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:  # of a collecting run: with answers for NULL it might not fail
+            check_transaction(self._con, error)
+            return f"without its answers it fails: {unmarked_message(str(error))}"
+
+    def _in_rounds(self, planned: Planned, plan: RunningPlan) -> str | None:
         calls = set(planned.flow.influences)
         with Progress(surface(self._session.settings.progress)) as progress:
             for number in range(1 + len(calls)):
@@ -62,13 +88,12 @@ class Rounds:
                     self._refuse_unaffordable(planned, plan, found)
                 self._dispatch(planned, plan, believed, Figures(total=total), progress)
                 if unknown.isdisjoint(planned.flow.decisive):
-                    return
+                    return None
             else:
                 unknown = frozenset(self.collect(planned, plan).unknown)
         if unknown and plan.pending.count(unknown):
-            log.warning(
-                "this statement asks something else each time it is looked at; what is left runs chunk by chunk"
-            )
+            return "it asks something else each time it is looked at"
+        return None
 
     def is_long(self, planned: Planned, plan: RunningPlan) -> bool:
         """Whether its first round asks enough for trying out its predicates. Raises where it cannot be paid for anyway."""
@@ -132,7 +157,7 @@ def _refuse_rejected(found: Round, believed: Marks) -> None:
             raise ArgumentError(message)
 
 
-def drain(con: duckdb.DuckDBPyConnection, query: str, parameters: Parameters) -> None:
+def drain(con: Viewpoint, query: str, parameters: Parameters) -> None:
     """Evaluate a query to its last row, and forget it."""
     relation = con.sql(query, params=parameters)
     try:
@@ -153,9 +178,10 @@ def _reader(relation: duckdb.DuckDBPyRelation) -> Iterator[object]:
 
 @contextmanager
 def cancellable(plan: RunningPlan) -> Iterator[None]:
-    """Ctrl-C is a KeyboardInterrupt, whatever DuckDB makes of it on its way."""
+    """Ctrl-C is a KeyboardInterrupt, whatever DuckDB makes of it on its way; other errors speak of the user's text."""
     try:
-        yield
+        with in_users_words():
+            yield
     except (duckdb.Error, RuntimeError) as error:
         if plan.statement.cancelled:
             raise KeyboardInterrupt from error
@@ -163,20 +189,7 @@ def cancellable(plan: RunningPlan) -> Iterator[None]:
 
 
 @contextmanager
-def all_frames(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Let a query name the variables of whoever called us, and not only ours. The setting is the database's; it goes
-    through a cursor, since the connection may be holding a result."""
-    with con.cursor() as cursor:
-        [(before,)] = cursor.execute("SELECT current_setting('python_scan_all_frames')").fetchall()
-        cursor.execute("SET GLOBAL python_scan_all_frames = true")
-        try:
-            yield
-        finally:
-            cursor.execute(f"SET GLOBAL python_scan_all_frames = {before}")
-
-
-@contextmanager
-def no_progress_bar(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def no_progress_bar(con: Viewpoint) -> Iterator[None]:
     """DuckDB knows no progress of a query that waits."""
     [(before,)] = con.sql("SELECT current_setting('enable_progress_bar')").fetchall()
     con.sql("SET enable_progress_bar = false")

@@ -51,7 +51,7 @@ STRICT_FUNCTIONS = frozenset(
         *("regexp_matches", "regexp_full_match", "regexp_extract"),
         *("~~", "!~~", "~~*", "!~~*", "~~~"),  # LIKE, ILIKE, GLOB
         *("like_escape", "not_like_escape", "ilike_escape", "not_ilike_escape"),
-        *("+", "-", "*", "/", "//", "%", "**", "round", "floor", "ceil", "abs"),
+        *("||", "+", "-", "*", "/", "//", "%", "**", "round", "floor", "ceil", "abs"),
     ]
 )
 STRICT_OPERATORS = frozenset(
@@ -139,11 +139,15 @@ def taint_of(node: Node | None, scope: Scope) -> Taint:
 
 def _read_inside(queries: list[Node], scope: Scope) -> Taint:
     """What subqueries read of the query around them, in any of their clauses: its columns, and its WITH tables'."""
-    tables = [
-        scope.ctes.get(node.get("table_name", "").lower()) for node in walk(queries) if "class" not in node
-    ]
-    seen = reduce(Scope.__or__, [table for table in tables if table is not None], scope)
-    return _union(_column(column_names(node), seen) for node in walk(queries) if is_a(node, "COLUMN_REF"))
+    tables = [node for node in walk(queries) if "class" not in node and "alias" in node]
+    read = [scope.ctes.get(node.get("table_name", "").lower()) for node in tables]
+    with_tables = reduce(Scope.__or__, [columns for columns in read if columns is not None], Scope())
+    own = {(node["alias"] or node.get("table_name", "")).lower() for node in tables} - scope.tables.keys()
+    columns = [column_names(node) for node in walk(queries) if is_a(node, "COLUMN_REF")]
+    return _union(
+        _column(names, with_tables if names[0] in own and names[1:] else scope | with_tables)
+        for names in columns
+    )
 
 
 def _column(names: list[str], scope: Scope) -> Taint:

@@ -1,0 +1,18 @@
+-- What would it cost? The estimate runs what the query reads, counts the distinct requests, looks which of them are answered
+-- already, and sends nothing.
+CREATE OR REPLACE TABLE tickets AS
+SELECT i AS id, 'Ticket number ' || (i % 40) || ': the parcel is late' AS body FROM range(120) t(i);
+
+SELECT row_count, requests, already_answered, to_send, cost_usd_low, cost_usd_high, minutes_low
+FROM openrouter_estimate($$
+    SELECT chat_completions(
+        [{'role': 'user', 'content': 'Sort into billing, delivery or other: ' || body}],
+        model := 'openai/gpt-5-mini', model_kwargs := {'max_tokens': 50}
+    ) FROM tickets
+$$);
+
+SELECT id, chat_completions(
+    [{'role': 'user', 'content': 'Sort into billing, delivery or other: ' || body}],
+    model := 'openai/gpt-5-mini', model_kwargs := {'max_tokens': 50}
+) ->> '$.choices[0].message.content' AS queue
+FROM tickets ORDER BY id LIMIT 10;
