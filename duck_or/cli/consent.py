@@ -5,6 +5,8 @@ What is shown goes to standard error, beside the result. How a statement is run,
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from collections.abc import Callable
 
@@ -16,6 +18,9 @@ from duck_or.cli.wording import counted
 from duck_or.errors import DuckOrError
 from duck_or.statements.estimate import Estimate
 from duck_or.wording import rough_dollars, span
+
+SLICE = 0.1
+"""Seconds between two looks for Ctrl-C while an answer is awaited."""
 
 Estimated = Callable[[str], Estimate]
 
@@ -38,10 +43,18 @@ def ask(step: Step, estimated: Estimated) -> Estimate | None:
     click.echo(f"\n{str(step).capitalize()}\n{estimate or problem}", err=True)
     click.echo(f"{question(estimate)} [y/N] ", err=True, nl=False)
     # Not click.confirm: that writes a space to standard output, which belongs to the result.
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+    if _typed().strip().lower() in ("y", "yes"):
         return estimate
     message = f"declined: nothing was sent for {step}; neither it nor what follows was run"
     raise CommandFailed(message, DECLINED, "declined")
+
+
+def _typed() -> str:
+    """A line from the terminal; empty at its end."""
+    # A Ctrl-C between Python's last look for signals and a blocking read would wait for the next line.
+    while os.name == "posix" and not select.select([sys.stdin], [], [], SLICE)[0]:
+        pass
+    return sys.stdin.readline()
 
 
 def _looked_at(step: Step, estimated: Estimated) -> tuple[Estimate | None, str]:

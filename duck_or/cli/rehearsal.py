@@ -2,9 +2,9 @@
 
 A statement often reads what an earlier one makes. So the script is rehearsed in one transaction that is rolled back:
 
-    nothing to send     run there, as far as a transaction can take it back; every answer it wants is known
-    something to send   not run; what it would write to is missing from then on
-    names what is missing   not run either; what it would write to is missing too
+    nothing to send          run there, as far as a transaction can take it back; every answer it wants is known
+    something to send        not run; what it would write to is missing from then on
+    names what is missing    not run; what it would write to is missing too
 
 What is missing is also dropped there: nobody shall estimate from the rows of an earlier run. Looked for by name, and not
 by trying: since DuckDB 2.0 a name that cannot be bound ends the transaction.
@@ -149,15 +149,15 @@ class Rehearsal:
                 perform(self._con, self._session, step)
         except (duckdb.InterruptException, Cancelled):
             raise
+        except duckdb.TransactionException as error:  # such as writing to a second database
+            raise _Ends(f"one transaction cannot do it: {_first_line(error)}") from error
         except (duckdb.Error, DuckOrError) as error:
-            if (
-                type(error) is DuckOrError
-            ):  # none of its kinds, which are failures: nobody can tell what is asked
-                self._leave(step, str(error))
-                return None
-            if not self._missing:
+            if self._missing and isinstance(error, duckdb.Error):
+                raise _Ends(f"it seems to need what is missing: {_first_line(error)}") from error
+            if type(error) is not DuckOrError:  # its kinds are failures; itself says that nobody can tell
                 raise
-            raise _Ends(f"it seems to need what is missing: {_first_line(error)}") from error
+            self._leave(step, str(error))
+            return None
         if not is_silent(estimate):
             self._withhold(step, step)
         return estimate

@@ -66,16 +66,15 @@ def steps(con: duckdb.DuckDBPyConnection, text: str) -> list[Step]:
 
 
 def _steps(statements: list[duckdb.Statement], script: str) -> Iterator[Step]:
-    place = 0
+    place = end = 0
     for number, statement in enumerate(statements, 1):
         text = _text(statement)
-        if text is not None:
-            place = max(place, script.find(text, place))
+        if text is not None and (found := script.find(text, end)) >= 0:  # 1.x writes some PRAGMAs anew
+            place, end = found, found + len(text)
         kind = "other" if text is None else kind_of(statement, text)
         planned = kind != "other"
         name = kind if planned else statement.type.name.lower().replace("_", " ")
         yield Step(number, script.count("\n", 0, place) + 1, name, planned, statement, text)
-        place += len(text or "")
 
 
 def _text(statement: duckdb.Statement) -> str | None:

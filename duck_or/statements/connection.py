@@ -11,11 +11,15 @@ from typing import Any, Self
 
 import duckdb
 
+from duck_or.statements.ending import end_at_exit
 from duck_or.statements.planner import Parameters
 from duck_or.statements.relation import Relation
 from duck_or.statements.runner import Runner
 from duck_or.statements.session import Session
 from duck_or.statements.viewpoint import Viewpoint, variables_around
+
+EAGER_WITH_PARAMETERS = duckdb.__version__.startswith("1.")
+"""Whether DuckDB's own `con.sql(query, params=...)` runs the query at once."""
 
 
 class Connection:
@@ -29,6 +33,7 @@ class Connection:
         self.session = session
         self._runner: Runner | None = session.runner(con) if session.settings.prefetch == "auto" else None
         self._viewpoint = Viewpoint(con)
+        end_at_exit(con)
 
     def execute(self, query: Any, parameters: Parameters = None) -> Self:
         """Run the statements of a query; the last one's result is then to be fetched from here."""
@@ -45,7 +50,7 @@ class Connection:
         if runner is None or not isinstance(query, str):
             with self._viewpoint.seeing(variables):
                 return self._viewpoint.sql(query, alias=alias, params=params)
-        if not runner.asks(query, params, variables):
+        if (params and EAGER_WITH_PARAMETERS) or not runner.asks(query, params, variables):
             return runner.sql(query, params, alias=alias, variables=variables)
         plain = runner.plain(query, params, alias, variables)
         named = {name: value for name, value in variables.items() if name in query}  # no more is kept alive

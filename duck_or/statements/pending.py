@@ -81,7 +81,9 @@ class Pending:
 
     def _unseen(self, numbers: Sequence[int]) -> dict[int, int]:
         """The numbers that nobody has added yet, each with its first place."""
-        places = {number: place for place, number in reversed(list(enumerate(numbers)))}
+        places: dict[int, int] = {}
+        for place, number in enumerate(numbers):
+            places.setdefault(number, place)
         for start in range(0, len(numbers), PAGE):
             some = numbers[start : start + PAGE]
             query = f"SELECT question FROM seen WHERE question IN ({', '.join('?' * len(some))})"

@@ -50,12 +50,14 @@ class _RunsLive(Exception):
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A statement as it will be run. number: its plan's. kind: as in `split`. collect: the query to collect with, None if
-    there is none. run: the statement's text with its calls marked. Parameters are for `collect` and for `run`. flow: what
-    may be believed; its `live` says why the statement runs chunk by chunk."""
+    there is none. written: the statement as it is written, its calls marked. run: the same with its query rewritten, to be
+    run once all is asked. Parameters are for `collect` and for the statement. flow: what may be believed; its `live` says
+    why the statement runs chunk by chunk."""
 
     number: int
     kind: str
     collect: str | None
+    written: str
     run: str
     flow: Flow
     collect_parameters: Parameters = None
@@ -108,14 +110,24 @@ class Planner:
         number = self._slot.plans.number()
         marks = self._marks(count(number * CALLS + 1))
         marked = marks(text).text
-        parts = split(statement, marked, lambda query: self._syntax.parse(query) is not None)
+        parts = split(statement, marked, self._parses, self._exists)
         # What runs as it is written needs no marks that tell its calls apart, and DuckDB has to find equal ones equal.
         alike = self._marks(repeat(number * CALLS))(text).text
         source = _Source(number, text, kind, parts, alike, marks, parameters)
         try:
             return self._planned(source, library, Functions.read(self._cursor, known), order)
         except _RunsLive as reason:
-            return Planned(number, kind, None, alike, Flow(live=str(reason)), parameters=parameters)
+            return Planned(number, kind, None, alike, alike, Flow(live=str(reason)), parameters=parameters)
+
+    def _parses(self, query: str) -> bool:
+        return self._syntax.parse(query) is not None
+
+    def _exists(self, name: str) -> bool:
+        try:
+            self._con.sql(f"FROM {name}")
+        except duckdb.CatalogException:
+            return False
+        return True
 
     def sample(self, choice: Choice, place: int, parameters: Parameters) -> Sample | None:
         """A query that tries one of a choice's predicates on some rows, on other ones for each; None if there is none."""
@@ -135,7 +147,10 @@ class Planner:
         run = self._rewritten(source, tree, facts, order)
         read = self._written(tree)
         given = _parameters_of(tree, source.parameters)
-        return Planned(source.number, source.kind, read, run, flow_of(tree), given, source.parameters)
+        flow = flow_of(tree)
+        return Planned(
+            source.number, source.kind, read, source.alike, run, flow, given, source.parameters
+        )
 
     def _rewritten(self, source: _Source, tree: Node, facts: Functions, order: Order) -> str:
         """Rewrite the query so that it asks no more than it has to; returns the statement's text with it. What cannot be
@@ -172,7 +187,10 @@ class Planner:
 
     def _columns(self, source: _Source) -> list[str]:
         """What the query's columns are called as it was written. Binds the query, runs nothing."""
-        columns: list[str] = self._con.sql(source.text, params=source.parameters).columns
+        if source.parameters:  # before 2.0, a relation with parameters is evaluated when it is made
+            described = self._con.sql(f"DESCRIBE {source.text}", params=source.parameters)
+            return [row[0] for row in described.fetchall()]
+        columns: list[str] = self._con.sql(source.text).columns
         return columns
 
     def _marks(self, numbers: Iterator[int]) -> Callable[[str], Marked]:

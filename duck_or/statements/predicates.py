@@ -11,17 +11,33 @@ from typing import Any
 from duck_or.statements.scope import is_null, is_true, marks_below
 from duck_or.statements.syntax import Node, conjunction, fingerprint, is_a, walk
 
+_PAIRS = [("EQUAL", "NOTEQUAL"), ("LESSTHAN", "GREATERTHANOREQUALTO"), ("GREATERTHAN", "LESSTHANOREQUALTO")]
+_OPPOSITES = {f"COMPARE_{a}": f"COMPARE_{b}" for pair in _PAIRS for a, b in (pair, pair[::-1])}
+
+# DuckDB 1.x does not read NOT of these as what it is.
+_READ_OTHERWISE = {"COMPARE_IN", "COMPARE_NOT_IN", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"}
+
 
 def negated(node: Node) -> Node:
-    """NOT (a AND b) as NOT a OR NOT b, and NOT (a OR b) likewise."""
+    """NOT (a AND b) as NOT a OR NOT b, and NOT (a OR b) likewise, where one of them asks."""
     if not is_a(node, "OPERATOR") or node["type"] != "OPERATOR_NOT":
         return node
     [inside] = node["children"]
     inside = negated(inside)
     if not is_a(inside, "CONJUNCTION") or not marks_below(inside):
         return node
+    if any(part["type"] in _READ_OTHERWISE for part in inside["children"]):
+        return node
     kind = "CONJUNCTION_OR" if inside["type"] == "CONJUNCTION_AND" else "CONJUNCTION_AND"
-    return conjunction([{**node, "children": [child]} for child in inside["children"]], kind)
+    return conjunction([_opposite(child, node) for child in inside["children"]], kind)
+
+
+def _opposite(part: Node, negation: Node) -> Node:
+    """NOT part: a <= b for a > b, which is how DuckDB 1.x reads it."""
+    kind = _OPPOSITES.get(part["type"])
+    if kind is not None and is_a(part, "COMPARISON"):
+        return {**part, "type": kind}
+    return {**negation, "children": [part]}
 
 
 def is_a_join(table: Node) -> bool:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 from duck_or.engine.batch import stop_error
+from duck_or.engine.cancellation import running
 from duck_or.engine.spending import Spending
 from duck_or.errors import ArgumentError
 from duck_or.outcome import Action, Failure
@@ -180,7 +181,7 @@ def _reader(relation: duckdb.DuckDBPyRelation) -> Iterator[object]:
 def cancellable(plan: RunningPlan) -> Iterator[None]:
     """Ctrl-C is a KeyboardInterrupt, whatever DuckDB makes of it on its way; other errors speak of the user's text."""
     try:
-        with in_users_words():
+        with running(plan.statement), in_users_words():
             yield
     except (duckdb.Error, RuntimeError) as error:
         if plan.statement.cancelled:

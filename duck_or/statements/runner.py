@@ -15,13 +15,10 @@ from duck_or.engine.spending import Spending
 from duck_or.errors import ArgumentError, DuckOrError, RequestFailed, StatementStopped
 from duck_or.session import SessionCore
 from duck_or.sql.functions import Slot
-from duck_or.sql.plans import CALLS, PLANNED
-from duck_or.sql.registration import CHAT_FUNCTIONS
 from duck_or.statements.asking import Asking, Changes
 from duck_or.statements.estimate import Estimate, Surveyed, combined
 from duck_or.statements.flow import Flow
 from duck_or.statements.guard import Choice, Order, as_written
-from duck_or.statements.marks import mark
 from duck_or.statements.plan import RunningPlan, estimated
 from duck_or.statements.planner import Parameters, Planned, Planner
 from duck_or.statements.preference import Experience, Preferences
@@ -150,29 +147,23 @@ class Runner:
         if planned is None:
             return self._as_written(statement.query, parameters, run)
         plan = self._begin(planned, spending)
-        marked = self._marked(statement.query, planned)
-        verdict = self._rounds.verdict(planned, plan, marked)
+        verdict = self._rounds.verdict(planned, plan, planned.written)
         if verdict is Verdict.FAULTY:
             return self._as_written(
                 statement.query, parameters, run
             )  # DuckDB's error shows the user's own text
         if verdict is Verdict.IDLE:
             plan.refuse()
-            return self._as_written(marked, parameters, run)
+            return self._as_written(planned.written, parameters, run)
         reason = self._rounds.ask_ahead(planned, plan)
         if reason is not None:
             log.warning("this statement runs chunk by chunk: %s", reason)
         plan.rest()
         try:
             with cancellable(plan):
-                return run(planned.run if reason is None else marked, planned.parameters)
+                return run(planned.written if reason else planned.run, planned.parameters)
         finally:
             self._asking.ran(statement.query)
-
-    def _marked(self, text: str, planned: Planned) -> str:
-        """The statement as it is written, its calls marked as this plan's."""
-        names = {name: f"{self._slot.prefix}{PLANNED}{name}" for name in CHAT_FUNCTIONS}
-        return mark(text, names, lambda: planned.number * CALLS).text
 
     def _plan(
         self, statement: duckdb.Statement, parameters: Parameters, order: Order = as_written

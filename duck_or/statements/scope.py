@@ -326,7 +326,11 @@ def each_select(query: Node, outer: Scope | None = None) -> Iterator[tuple[Node,
         yield from each_select(cte.query, inner)
         inner = with_scope(query, outer, place + 1)
     scope = clause_scope(query, outer) if query["type"] == "SELECT_NODE" else inner
+    first = query.get("from_table")
+    while first and first["type"] == "JOIN":  # the tables on the right may read columns of those on the left
+        first = first["left"]
+    alone = list(queries_below([first])) if first and first["type"] == "SUBQUERY" else []
     for nested in queries_below({name: part for name, part in query.items() if name != "cte_map"}):
-        yield from each_select(nested, inner | scope)
+        yield from each_select(nested, inner if any(nested is each for each in alone) else inner | scope)
     if query["type"] == "SELECT_NODE":
         yield query, scope

@@ -12,6 +12,7 @@ from duck_or.session import SessionCore
 from duck_or.settings import Settings
 from duck_or.sql.registration import install
 from duck_or.statements.asking import Changes
+from duck_or.statements.ending import end_at_exit
 from duck_or.statements.estimate import Estimate
 from duck_or.statements.planner import Parameters
 from duck_or.statements.preference import Preferences
@@ -31,6 +32,7 @@ class Session(SessionCore):
         super().__init__(settings)
         # Weak: the functions that DuckDB keeps for ever lead to this session, and must not keep the database open.
         self._connection = ref(con)
+        end_at_exit(con)
         self._preferences = Preferences()
         self._changes = Changes()
         self._slot = install(con, self)
@@ -60,6 +62,7 @@ class Session(SessionCore):
 
     def runner(self, con: duckdb.DuckDBPyConnection) -> Runner:
         """What runs whole statements on a connection of the same database."""
+        end_at_exit(con)
         return Runner(con, self, self._slot, self._preferences, self._changes)
 
     def _live_connection(self) -> duckdb.DuckDBPyConnection:

@@ -198,9 +198,11 @@ def _insert(s: _Text) -> Split:
     start, stop = _inserted(s, name, ctes)
     s.none_outside(0 if ctes else start, stop, "ON CONFLICT or RETURNING")
     query = _without_defaults(s, start, stop)
-    if not ctes and query == s.piece(start, stop):
-        return s.verbatim("insert", start, stop)
-    return Split("insert", ctes + query)
+    if ctes or s.word(start) == "values":
+        # As a query all rows of a list of VALUES have one type for each column (1 beside 2.50 is 1.00); in an INSERT each
+        # value becomes the table's type by itself. So it may be read as a query, but not be replaced by one.
+        return Split("insert", ctes + query)
+    return s.verbatim("insert", start, stop)
 
 
 def _inserted(s: _Text, name: int, ctes: str) -> tuple[int, int]:

@@ -206,6 +206,17 @@ def test_what_reaches_outside_ends_the_estimate(simulator: Simulator, statement:
     assert not Path("new.duckdb").exists()
 
 
+def test_what_one_transaction_cannot_do_is_no_mistake_of_the_script(simulator: Simulator) -> None:
+    text = (
+        f"ATTACH ':memory:' AS o; {MAKES} CREATE TABLE o.copy AS FROM docs; SELECT {ask('body')} FROM o.copy"
+    )
+    found = estimated(text, pointing_at(simulator.base_url))
+    [left] = found["not_estimated"]
+    assert left["statement"] == 3
+    assert "one transaction cannot do it" in left["reason"]
+    assert duck_or("run", "-", stdin=text, **pointing_at(simulator.base_url)).exit_code == 0
+
+
 def test_a_statement_that_nobody_can_tell_does_not_end_it(simulator: Simulator) -> None:
     text = f"SELECT {ask('random()::VARCHAR')}; SELECT {ask()}"
     found = estimated(text, pointing_at(simulator.base_url))

@@ -62,7 +62,8 @@ SCRIPT = """
     sys.stdin.readline()
     con.execute("DELETE FROM many WHERE i > 1000")
     con.execute({statement!r}).fetchall()
-    print("finished", session.stats().under_way)
+    print("finished", session.stats().under_way, flush=True)
+    con.close()
 """
 DISTINCT = 400
 ASKED = f"chat_completions([{{'role': 'user', 'content': 'q' || (tick(i) % {DISTINCT})}}])"
@@ -81,15 +82,16 @@ class Phase(NamedTuple):
 
 
 PHASES = {
-    "collecting": Phase(20_000_000, 0.0, "pass 1\n"),
+    "collecting": Phase(1_000_000, 0.0, "pass 1\n"),
     "dispatching": Phase(5_000, 0.3, None),
-    "replaying": Phase(3_000_000, 0.0, "pass 2\n"),
+    "replaying": Phase(300_000, 0.0, "pass 2\n"),
 }
 
 
-@pytest.mark.parametrize("by", ["ctrl-c", "interrupt"])
-@pytest.mark.parametrize("threads", [1, 4])
-@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize(
+    ("statement", "threads", "by"),
+    [("select", 1, "ctrl-c"), ("create", 4, "ctrl-c"), ("create", 4, "interrupt")],
+)
 @pytest.mark.parametrize("phase", PHASES)
 def test_stopped(tmp_path: Path, phase: str, statement: str, threads: int, by: str) -> None:
     rows, latency, waits_for = PHASES[phase]

@@ -227,6 +227,13 @@ def test_rolled_back_nothing_is_done_and_what_was_answered_is_kept(bridge: Bridg
         assert bridge.asked() == list(case.asked)
 
 
+def test_values_keep_the_types_that_they_have_by_themselves(bridge: Bridge) -> None:
+    bridge.rows("CREATE TABLE a (n VARCHAR, note VARCHAR)")
+    bridge.session.execute(f"INSERT INTO a VALUES (1, {ask()}), (2.50, 'no question')")
+    assert bridge.rows("FROM a ORDER BY n") == [("1", "hi"), ("2.50", "no question")]
+    assert bridge.asked() == ["hi"]
+
+
 def test_values_of_mixed_types(bridge: Bridge) -> None:
     bridge.rows(KEYED)
     bridge.session.execute(f"INSERT INTO a VALUES (1, 7), (2, {ask()}), (3, DATE '2020-01-01')")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -22,15 +23,17 @@ from duck_or.engine.transport import Endpoint
 from duck_or.outcome import RawResponse
 from support.bridge import CONTENT, KEY
 
+# It lets the rows of one side of a join choose those of the other while that runs: what it spares depends on which side
+# is read first, and is no measure for what has to be asked.
+NO_MEASURE = "join_filter_pushdown"
+
 _ports = count(1)
 _INNERMOST = re.compile("F⟨([^⟨⟩]*)⟩")
 
 
 def written_out(query: str, function: str = "chat_completions") -> str:
     """`F⟨x⟩` is the answer's text to the question x; nobody is asked where x is NULL."""
-    call = (
-        rf"""({function}('[{{"role":"user","content":"' || (\1) || '"}}]', model := 'fake') ->> '{CONTENT}')"""
-    )
+    call = rf"""({function}('[{{"role":"user","content":"' || (\1) || '"}}]', model := 'fake') ->> '{CONTENT}')"""
     while _INNERMOST.search(query):
         query = _INNERMOST.sub(call, query)
     return query
@@ -74,8 +77,7 @@ class World:
 
     def __init__(self) -> None:
         self.con = duckdb.connect(config={"threads": 1})
-        # What one side of a join has read by chance before the other side is no measure for what has to be asked.
-        self.con.execute("SET disabled_optimizers = 'join_filter_pushdown'")
+        self.con.execute(f"SET disabled_optimizers = '{NO_MEASURE}'")
         self.service = Service()
         self._endpoint = Endpoint(f"http://127.0.0.1:{next(_ports)}/whole", KEY, "http")
         limits = Limits(None, 256)
@@ -96,6 +98,15 @@ class World:
     def whole(self, query: str) -> Ran:
         """By `session.sql`."""
         return self._ran(self._fresh().sql(written_out(query)))
+
+    @contextmanager
+    def without(self, optimizers: str) -> Iterator[None]:
+        """Queries are optimized without these: names with commas between them."""
+        self.con.execute(f"SET disabled_optimizers = '{','.join(filter(None, [NO_MEASURE, optimizers]))}'")
+        try:
+            yield
+        finally:
+            self.con.execute(f"SET disabled_optimizers = '{NO_MEASURE}'")
 
     def close(self) -> None:
         self.session.close()

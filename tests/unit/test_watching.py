@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from duck_or.progress.line import Figures
 from duck_or.progress.watching import Watched, figures_between
 from duck_or.stats import Stats
