@@ -25,11 +25,11 @@ import duckdb
 from duck_or.cli.exits import ending, told
 from duck_or.cli.script import Step, perform
 from duck_or.errors import Cancelled, DuckOrError
+from duck_or.queries.library import Library
+from duck_or.queries.tokens import Words, tokens
 from duck_or.sql.registration import CHAT_FUNCTIONS
 from duck_or.statements.estimate import Estimate
-from duck_or.statements.library import Library
 from duck_or.statements.session import Session
-from duck_or.statements.tokens import Words, tokens
 
 
 class Part(Enum):

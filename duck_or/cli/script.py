@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from duck_or.queries.split import kind_of
+from duck_or.queries.tokens import Words, tokens
 from duck_or.sql.registration import CHAT_FUNCTIONS
 from duck_or.statements.session import Session
-from duck_or.statements.split import kind_of
-from duck_or.statements.tokens import Words, tokens
 
 DRAINED_ROWS = 10_000
 """Rows of a result that are held at once where nobody looks at them."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from duck_or.queries.library import Library
 from duck_or.sql.registration import CHAT_FUNCTIONS
-from duck_or.statements.library import Library
 
 REMEMBERED_S = 1.0
 """Seconds for which the names in the catalog are believed: other connections may make views, too."""

@@ -17,10 +17,10 @@ from duck_or.engine.spending import Spending
 from duck_or.errors import Cancelled, DuckOrError, RequestFailed, TransportError
 from duck_or.outcome import Completion, Failure, Outcome
 from duck_or.progress.line import Figures, Progress
+from duck_or.queries.flow import Flow
 from duck_or.request import Request
 from duck_or.session import OnError, SessionCore
 from duck_or.statements.estimate import Estimate, Surveyed, Tally, estimate_of
-from duck_or.statements.flow import Flow
 from duck_or.statements.pending import Pending, Question
 
 STEP = 0.1

@@ -14,22 +14,22 @@ from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
+from duck_or.queries.expand import expand
+from duck_or.queries.facts import Functions, catalogue
+from duck_or.queries.flow import Flow, flow_of
+from duck_or.queries.guard import Choice, Order, as_written, guard
+from duck_or.queries.library import Library
+from duck_or.queries.lift import lift
+from duck_or.queries.marks import Marked, mark
+from duck_or.queries.names import columns_of, match_calls, name_calls, name_columns, text_of, unmarked
+from duck_or.queries.scope import mark_of, marks_below
+from duck_or.queries.split import Split, kind_of, may_be_marked, split
+from duck_or.queries.syntax import Node, Syntax, is_a, walk
+from duck_or.queries.tokens import tokens
 from duck_or.sql.functions import Slot
 from duck_or.sql.plans import CALLS, PLANNED
 from duck_or.sql.registration import CHAT_FUNCTIONS
-from duck_or.statements.expand import expand
-from duck_or.statements.facts import Functions, catalogue
-from duck_or.statements.flow import Flow, flow_of
-from duck_or.statements.guard import Choice, Order, as_written, guard
-from duck_or.statements.library import Library
-from duck_or.statements.lift import lift
-from duck_or.statements.marks import Marked, mark
-from duck_or.statements.names import columns_of, match_calls, name_calls, name_columns, text_of, unmarked
 from duck_or.statements.preference import SAMPLE
-from duck_or.statements.scope import mark_of, marks_below
-from duck_or.statements.split import Split, kind_of, may_be_marked, split
-from duck_or.statements.syntax import Node, Syntax, is_a, walk
-from duck_or.statements.tokens import tokens
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
@@ -148,9 +148,7 @@ class Planner:
         read = self._written(tree)
         given = _parameters_of(tree, source.parameters)
         flow = flow_of(tree)
-        return Planned(
-            source.number, source.kind, read, source.alike, run, flow, given, source.parameters
-        )
+        return Planned(source.number, source.kind, read, source.alike, run, flow, given, source.parameters)
 
     def _rewritten(self, source: _Source, tree: Node, facts: Functions, order: Order) -> str:
         """Rewrite the query so that it asks no more than it has to; returns the statement's text with it. What cannot be

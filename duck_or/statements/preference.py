@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from duck_or.statements.guard import Choice, as_written
+from duck_or.queries.guard import Choice, as_written
 
 SAMPLE = 32
 """Rows on which each predicate is tried, other ones for each: one of them would have to be asked about a row anyway."""

@@ -17,12 +17,12 @@ from duck_or.engine.spending import Spending
 from duck_or.errors import ArgumentError
 from duck_or.outcome import Action, Failure
 from duck_or.progress.line import Figures, Progress, surface
+from duck_or.queries.scope import Marks
 from duck_or.session import SessionCore
 from duck_or.statements.estimate import Estimate
 from duck_or.statements.plan import Round, RunningPlan, estimated
 from duck_or.statements.planner import Parameters, Planned
 from duck_or.statements.preference import WORTH_IT
-from duck_or.statements.scope import Marks
 from duck_or.statements.verdict import (
     Verdict,
     check_transaction,
@@ -84,17 +84,14 @@ class Rounds:
                 _refuse_rejected(found, believed)
                 total = plan.pending.count(believed)
                 if not total:
-                    break
+                    return "its calls wait for one another" if plan.pending.count(unknown) else None
                 if number == 0:
                     self._refuse_unaffordable(planned, plan, found)
                 self._dispatch(planned, plan, believed, Figures(total=total), progress)
                 if unknown.isdisjoint(planned.flow.decisive):
                     return None
-            else:
-                unknown = frozenset(self.collect(planned, plan).unknown)
-        if unknown and plan.pending.count(unknown):
-            return "it asks something else each time it is looked at"
-        return None
+            unknown = frozenset(self.collect(planned, plan).unknown)
+            return "it asks something else each time it is looked at" if unknown else None
 
     def is_long(self, planned: Planned, plan: RunningPlan) -> bool:
         """Whether its first round asks enough for trying out its predicates. Raises where it cannot be paid for anyway."""

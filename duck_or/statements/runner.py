@@ -13,12 +13,12 @@ import duckdb
 
 from duck_or.engine.spending import Spending
 from duck_or.errors import ArgumentError, DuckOrError, RequestFailed, StatementStopped
+from duck_or.queries.flow import Flow
+from duck_or.queries.guard import Choice, Order, as_written
 from duck_or.session import SessionCore
 from duck_or.sql.functions import Slot
 from duck_or.statements.asking import Asking, Changes
 from duck_or.statements.estimate import Estimate, Surveyed, combined
-from duck_or.statements.flow import Flow
-from duck_or.statements.guard import Choice, Order, as_written
 from duck_or.statements.plan import RunningPlan, estimated
 from duck_or.statements.planner import Parameters, Planned, Planner
 from duck_or.statements.preference import Experience, Preferences
@@ -125,6 +125,8 @@ class Runner:
         statements = self._con.extract_statements(query)
         if not statements:  # nothing but a comment
             return last(query, parameters)
+        if not all(map(_has_text, statements)):
+            return self._as_written(query, parameters, last)
         *others, final = statements
         for statement in others:
             self._run(statement, None, spending, self._execute)
@@ -233,3 +235,11 @@ class Runner:
 
     def _relation(self, query: str, parameters: Parameters, alias: str = "") -> Any:
         return self._con.sql(query, alias=alias, params=parameters)
+
+
+def _has_text(statement: duckdb.Statement) -> bool:
+    """Before 2.0, a PIVOT is several statements that nobody wrote."""
+    try:
+        return bool(statement.query)
+    except IndexError:
+        return False

@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
+from duck_or.queries.tokens import tokens
 from duck_or.statements.relation import Relation
-from duck_or.statements.tokens import tokens
 
 Variables: TypeAlias = Mapping[str, Any]
 

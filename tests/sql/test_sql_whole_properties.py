@@ -42,7 +42,7 @@ def may_be_asked(world: World, query: Query) -> Iterator[set[str]]:
 
 
 # Queries are not made smaller when one fails: each takes as long as several statements do.
-@settings(max_examples=100, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=60, derandomize=True, phases=[Phase.explicit, Phase.generate])
 @given(query=queries())
 def test_a_query_gives_the_same_rows_and_asks_no_more(world: World, query: Query) -> None:
     plain = world.plain(query.written())

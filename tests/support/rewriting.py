@@ -7,9 +7,9 @@ from typing import Any
 
 import duckdb
 
-from duck_or.statements.facts import Functions
-from duck_or.statements.marks import PLANNED
-from duck_or.statements.syntax import Node, Syntax
+from duck_or.queries.facts import Functions
+from duck_or.queries.marks import PLANNED
+from duck_or.queries.syntax import Node, Syntax
 
 CALL = f"{PLANNED}chat_completions"
 TABLES = """

@@ -7,10 +7,10 @@ from itertools import count
 
 import pytest
 
-from duck_or.statements.expand import Library, expand
-from duck_or.statements.marks import Marked, mark
-from duck_or.statements.scope import marks_below
-from duck_or.statements.syntax import Node
+from duck_or.queries.expand import Library, expand
+from duck_or.queries.marks import Marked, mark
+from duck_or.queries.scope import marks_below
+from duck_or.queries.syntax import Node
 from support.rewriting import CALL, Rewriting
 
 DEFINITIONS = """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from duck_or.statements.flow import Flow, flow_of
+from duck_or.queries.flow import Flow, flow_of
 from support.rewriting import Rewriting
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duck_or.statements.guard import Choice, guard
-from duck_or.statements.syntax import Node
+from duck_or.queries.guard import Choice, guard
+from duck_or.queries.syntax import Node
 from support.rewriting import Rewriting
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duck_or.statements.guard import guard
-from duck_or.statements.lift import lift
-from duck_or.statements.names import columns_of, name_calls, name_columns
+from duck_or.queries.guard import guard
+from duck_or.queries.lift import lift
+from duck_or.queries.names import columns_of, name_calls, name_columns
 from support.rewriting import Rewriting
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duck_or.statements.marks import Marked, mark, planned
-from duck_or.statements.tokens import tokens
+from duck_or.queries.marks import Marked, mark, planned
+from duck_or.queries.tokens import tokens
 
 NAMES = {"f": "m.main.__duck_or_planned_f", "try_f": "m.main.__duck_or_planned_try_f"}
 P, Q = NAMES["f"], NAMES["try_f"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from duck_or.statements.names import name_calls, name_columns, text_of, unmarked
+from duck_or.queries.names import name_calls, name_columns, text_of, unmarked
 from support.rewriting import CALL, Rewriting
 
 

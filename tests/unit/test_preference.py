@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duck_or.statements.guard import Choice
+from duck_or.queries.guard import Choice
 from duck_or.statements.preference import PREDICATES, Experience, Preferences
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from duck_or.statements.scope import Scope, clause_scope, each_select, mark_of, marks_below, taint_of
-from duck_or.statements.syntax import walk
+from duck_or.queries.scope import Scope, clause_scope, each_select, mark_of, marks_below, taint_of
+from duck_or.queries.syntax import walk
 from support.rewriting import Rewriting
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from duck_or.statements.marks import PLANNED
-from duck_or.statements.split import Split, kind_of, may_be_marked, split
-from duck_or.statements.tokens import tokens
+from duck_or.queries.marks import PLANNED
+from duck_or.queries.split import Split, kind_of, may_be_marked, split
+from duck_or.queries.tokens import tokens
 
 CALL = f"memory.main.{PLANNED}ask(-1001, "
 
@@ -149,14 +149,15 @@ def test_a_query_made_up(db: Recorder) -> None:
 @pytest.mark.parametrize(
     ("text", "condition"),
     [
-        ("UPDATE t SET name = f(name) WHERE id < 3 AND name <> 'where' RETURNING id", "id < 3 AND name <> 'where'"),
+        (
+            "UPDATE t SET name = f(name) WHERE id < 3 AND name <> 'where' RETURNING id",
+            "id < 3 AND name <> 'where'",
+        ),
         ("DELETE FROM t WHERE f(name) = 'x'", "f(name) = 'x'"),
         ("UPDATE t SET name = f(name)", None),
     ],
 )
-def test_where_the_condition_of_a_made_up_read_stands(
-    db: Recorder, text: str, condition: str | None
-) -> None:
+def test_where_the_condition_of_a_made_up_read_stands(db: Recorder, text: str, condition: str | None) -> None:
     whole = asking(text)
     found = db.split(whole).condition
     assert (found and whole[found]) == (condition and asking(condition))

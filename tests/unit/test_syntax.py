@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from duck_or.statements.syntax import (
+from duck_or.queries.syntax import (
     argument_names,
     arguments,
     case,

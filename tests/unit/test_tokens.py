@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duck_or.statements.tokens import Words, tokens
+from duck_or.queries.tokens import Words, tokens
 
 
 def texts(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from duck_or.statements.scope import (
+from duck_or.queries.scope import (
     NONE,
     Marks,
     Scope,
@@ -26,7 +26,7 @@ from duck_or.statements.scope import (
     taint_of,
     with_scope,
 )
-from duck_or.statements.syntax import (
+from duck_or.queries.syntax import (
     Node,
     ctes_of,
     expressions,

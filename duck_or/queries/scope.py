@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeAlias
 
-from duck_or.sql.plans import PLANNED
-from duck_or.statements.syntax import (
+from duck_or.queries.syntax import (
     Node,
     arguments,
     column_names,
@@ -26,6 +25,7 @@ from duck_or.statements.syntax import (
     subqueries,
     walk,
 )
+from duck_or.sql.plans import PLANNED
 
 Marks: TypeAlias = frozenset[int]
 NONE: Marks = frozenset()

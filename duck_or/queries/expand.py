@@ -10,12 +10,12 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from duck_or.statements.library import Library, Macro, Place, View
-from duck_or.statements.marks import Marked
-from duck_or.statements.names import is_several, name_calls, text_of, unmarked
-from duck_or.statements.page import lambdas, parameters_of
-from duck_or.statements.scope import marks_below
-from duck_or.statements.syntax import (
+from duck_or.queries.library import Library, Macro, Place, View
+from duck_or.queries.marks import Marked
+from duck_or.queries.names import is_several, name_calls, text_of, unmarked
+from duck_or.queries.page import lambdas, parameters_of
+from duck_or.queries.scope import marks_below
+from duck_or.queries.syntax import (
     Node,
     argument_names,
     arguments,

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import duckdb
 
+from duck_or.queries.facts import Catalogued, catalogue
+from duck_or.queries.marks import calls
+from duck_or.queries.syntax import Syntax
+from duck_or.queries.tokens import Token, tokens
 from duck_or.sql.registration import CHAT_FUNCTIONS
-from duck_or.statements.facts import Catalogued, catalogue
-from duck_or.statements.marks import calls
-from duck_or.statements.syntax import Syntax
-from duck_or.statements.tokens import Token, tokens
 
 
 class Place(NamedTuple):

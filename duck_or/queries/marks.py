@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from duck_or.statements.tokens import Token, tokens
+from duck_or.queries.tokens import Token, tokens
 
 PLANNED = "__duck_or_planned_"  # how the bare name of every planned macro begins
 PLACES = frozenset({"duck_or", "main", "memory", "temp"})  # where the public macros live

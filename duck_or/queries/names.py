@@ -13,9 +13,9 @@ from typing import Any
 
 import duckdb
 
-from duck_or.statements.marks import PLANNED
-from duck_or.statements.scope import each_select, mark_of, marks_below
-from duck_or.statements.syntax import (
+from duck_or.queries.marks import PLANNED
+from duck_or.queries.scope import each_select, mark_of, marks_below
+from duck_or.queries.syntax import (
     Node,
     Syntax,
     column_names,

@@ -15,10 +15,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from duck_or.statements.facts import Functions
-from duck_or.statements.page import Split, Splitter, lambdas, own_name, parameters_of, references, without
-from duck_or.statements.scope import Scope, each_select, marks_below, taint_of
-from duck_or.statements.syntax import (
+from duck_or.queries.facts import Functions
+from duck_or.queries.page import Split, Splitter, lambdas, own_name, parameters_of, references, without
+from duck_or.queries.scope import Scope, each_select, marks_below, taint_of
+from duck_or.queries.syntax import (
     Node,
     aliased,
     ctes_of,

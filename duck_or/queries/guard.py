@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from duck_or.statements.facts import Functions
-from duck_or.statements.names import is_several, unmarked
-from duck_or.statements.predicates import (
+from duck_or.queries.facts import Functions
+from duck_or.queries.names import is_several, unmarked
+from duck_or.queries.predicates import (
     columns,
     distinct,
     has_limit,
@@ -28,9 +28,9 @@ from duck_or.statements.predicates import (
     qualifiers,
     table_names,
 )
-from duck_or.statements.sample import independent, sample_query
-from duck_or.statements.scope import Scope, each_select, is_null, is_true, marks_below, taint_of
-from duck_or.statements.syntax import Node, case, conjunction, fingerprint, is_a, walk
+from duck_or.queries.sample import independent, sample_query
+from duck_or.queries.scope import Scope, each_select, is_null, is_true, marks_below, taint_of
+from duck_or.queries.syntax import Node, case, conjunction, fingerprint, is_a, walk
 
 
 @dataclass(frozen=True, slots=True)

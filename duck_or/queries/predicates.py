@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from duck_or.statements.scope import is_null, is_true, marks_below
-from duck_or.statements.syntax import Node, conjunction, fingerprint, is_a, walk
+from duck_or.queries.scope import is_null, is_true, marks_below
+from duck_or.queries.syntax import Node, conjunction, fingerprint, is_a, walk
 
 _PAIRS = [("EQUAL", "NOTEQUAL"), ("LESSTHAN", "GREATERTHANOREQUALTO"), ("GREATERTHAN", "LESSTHANOREQUALTO")]
 _OPPOSITES = {f"COMPARE_{a}": f"COMPARE_{b}" for pair in _PAIRS for a, b in (pair, pair[::-1])}

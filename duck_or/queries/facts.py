@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import duckdb
 
-from duck_or.statements.syntax import Node, Syntax, is_a, walk
-from duck_or.statements.tokens import tokens
+from duck_or.queries.syntax import Node, Syntax, is_a, walk
+from duck_or.queries.tokens import tokens
 
 
 class Catalogued(NamedTuple):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from duck_or.statements.marks import planned
-from duck_or.statements.tokens import Words
+from duck_or.queries.marks import planned
+from duck_or.queries.tokens import Words
 
 _KINDS = {
     "SELECT": "select",

@@ -11,10 +11,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from duck_or.statements.facts import Functions
-from duck_or.statements.names import is_several
-from duck_or.statements.scope import marks_below
-from duck_or.statements.syntax import Node, aliased, arguments, column, fingerprint, function_name, is_a, walk
+from duck_or.queries.facts import Functions
+from duck_or.queries.names import is_several
+from duck_or.queries.scope import marks_below
+from duck_or.queries.syntax import Node, aliased, arguments, column, fingerprint, function_name, is_a, walk
 
 HIDDEN = "__duck_or_"
 LAMBDA_FUNCTIONS = frozenset(

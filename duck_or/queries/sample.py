@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from duck_or.statements.syntax import Node, aliased, conjunction, ctes_of, is_a, set_operands, subquery, walk
+from duck_or.queries.syntax import Node, aliased, conjunction, ctes_of, is_a, set_operands, subquery, walk
 
 PASSED = "passed"
 
