@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
+from duck_or.queries.clauses import Split
 from duck_or.queries.expand import expand
 from duck_or.queries.facts import Functions, catalogue
 from duck_or.queries.flow import Flow, flow_of
@@ -23,7 +24,7 @@ from duck_or.queries.lift import lift
 from duck_or.queries.marks import Marked, mark
 from duck_or.queries.names import columns_of, match_calls, name_calls, name_columns, text_of, unmarked
 from duck_or.queries.scope import mark_of, marks_below
-from duck_or.queries.split import Split, kind_of, may_be_marked, split
+from duck_or.queries.split import kind_of, may_be_marked, split
 from duck_or.queries.syntax import Node, Syntax, is_a, walk
 from duck_or.queries.tokens import tokens
 from duck_or.sql.functions import Slot

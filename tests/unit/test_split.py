@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from duck_or.queries.clauses import Split
 from duck_or.queries.marks import PLANNED
-from duck_or.queries.split import Split, kind_of, may_be_marked, split
+from duck_or.queries.split import kind_of, may_be_marked, split
 from duck_or.queries.tokens import tokens
 
 CALL = f"memory.main.{PLANNED}ask(-1001, "
