@@ -188,12 +188,17 @@ def cancellable(plan: RunningPlan) -> Iterator[None]:
 
 @contextmanager
 def no_progress_bar(con: Viewpoint) -> Iterator[None]:
-    """DuckDB knows no progress of a query that waits."""
-    [(before,)] = con.sql("SELECT current_setting('enable_progress_bar')").fetchall()
+    """DuckDB knows no progress of a query that waits. Where lock_configuration is set, its bar stays as it is."""
+    [(before, locked)] = con.sql(
+        "SELECT current_setting('enable_progress_bar'), current_setting('lock_configuration')"
+    ).fetchall()
+    if locked or not before:
+        yield
+        return
     con.sql("SET enable_progress_bar = false")
     try:
         yield
     finally:
         # In a transaction that has failed nothing can be set; that it failed is what the user is to hear.
         with suppress(duckdb.TransactionException):
-            con.sql(f"SET enable_progress_bar = {before}")
+            con.sql("SET enable_progress_bar = true")

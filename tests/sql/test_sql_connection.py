@@ -219,3 +219,13 @@ def test_one_cursor_for_each_thread(con: Connection, simulator: Simulator) -> No
 def test_it_says_what_it_is(con: Connection) -> None:
     assert "duck_or connection" in repr(con)
     assert isinstance(con.con, duckdb.DuckDBPyConnection)
+
+
+@pytest.mark.parametrize("bar", [True, False])
+@pytest.mark.parametrize("locked", [True, False])
+def test_the_users_settings_stay_as_they_are(con: Connection, locked: bool, bar: bool) -> None:
+    con.execute(f"SET enable_progress_bar = {bar}").fetchall()
+    con.execute("SET enable_progress_bar_print = false").fetchall()
+    con.execute(f"SET lock_configuration = {locked}").fetchall()
+    assert con.execute(f"SELECT id, {NAME} FROM items ORDER BY id").fetchall() == BY_ID
+    assert con.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(bar,)]
