@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.bench_hits import identity
-from benchmarks.measuring import in_new_process
+from benchmarks.measuring import in_new_process, peak_growth
 from benchmarks.report import Result, print_results
 from benchmarks.tables import answer_all, prompts, registered
 from duck_or.simulator import Scenario, SimulatorProcess
@@ -70,29 +69,16 @@ def _asked(rows: int) -> float:
         _rows_on_disk(rows) as (con, directory),
         registered(con, simulator.base_url, directory / "answers.sqlite", transport="http"),
     ):
-        return _growth(lambda: answer_all(con))
+        return peak_growth(lambda: answer_all(con))
 
 
 def _identity(rows: int) -> float:
     with _rows_on_disk(rows) as (con, _):
         con.create_function("identity", identity, [duckdb.type("JSON")], duckdb.type("JSON"), type="arrow")
         question = "identity([{'role': 'user', 'content': prompt}])"
-        return _growth(
+        return peak_growth(
             lambda: con.execute(f"CREATE TABLE answers AS SELECT id, {question} AS response FROM prompts")
         )
-
-
-def _growth(work: Callable[[], object]) -> float:
-    before = _memory("VmRSS")
-    work()
-    return _memory("VmHWM") - before
-
-
-def _memory(line: str) -> float:
-    """MiB this process has now (VmRSS) or had at most (VmHWM). Linux; getrusage would count the parent's peak too."""
-    status = Path("/proc/self/status").read_text()
-    [kilobytes] = re.findall(rf"^{line}:\s+(\d+) kB$", status, re.MULTILINE)
-    return int(kilobytes) / 1024
 
 
 WORK: dict[str, Callable[[int], float]] = {"identity": _identity, "asked": _asked}

@@ -1,6 +1,6 @@
 """Which calls of a statement are numbered, so that the function knows whom an answer is for.
 
-`f(x)` becomes `planned_f(-1001, x)`. Decided from the tokens alone; it must not know what a statement is or does. The
+`f(x)` becomes `planned_f(1001, x)`. Decided from the tokens alone; it must not know what a statement is or does. The
 text is not parsed afterwards: that is its caller's, who runs the unmarked text where DuckDB rejects the marked one.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from duck_or.queries.tokens import Token, tokens
+from duck_or.sql.plans import PLANNED
 
-PLANNED = "__duck_or_planned_"  # how the bare name of every planned macro begins
 PLACES = frozenset({"duck_or", "main", "memory", "temp"})  # where the public macros live
 # What stands before a name that is followed by its columns and not by arguments.
 _DEFINING = frozenset({"into", "table", "exists", "as", "with", "recursive"})

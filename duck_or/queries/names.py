@@ -13,7 +13,6 @@ from typing import Any
 
 import duckdb
 
-from duck_or.queries.marks import PLANNED
 from duck_or.queries.scope import each_select, mark_of, marks_below
 from duck_or.queries.syntax import (
     Node,
@@ -25,6 +24,7 @@ from duck_or.queries.syntax import (
     set_operands,
     walk,
 )
+from duck_or.sql.plans import PLANNED
 
 COMPARED = ("group_expressions", "select_list", "having", "qualify", "modifiers")
 

@@ -110,12 +110,14 @@ class Planner:
             return None
         number = self._slot.plans.number()
         marks = self._marks(count(number * CALLS + 1))
-        marked = marks(text).text
-        parts = split(statement, marked, self._parses, self._exists)
+        marked = marks(text)
+        parts = split(statement, marked.text, self._parses, self._exists)
         # What runs as it is written needs no marks that tell its calls apart, and DuckDB has to find equal ones equal.
         alike = self._marks(repeat(number * CALLS))(text).text
         source = _Source(number, text, kind, parts, alike, marks, parameters)
         try:
+            if marked.left:  # it would be asked while the others are being collected
+                raise _RunsLive("a call in it is written in a way that cannot be marked")
             return self._planned(source, library, Functions.read(self._cursor, known), order)
         except _RunsLive as reason:
             return Planned(number, kind, None, alike, alike, Flow(live=str(reason)), parameters=parameters)

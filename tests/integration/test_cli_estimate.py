@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,10 @@ import pytest
 from duck_or.cli.consent import may_send, question
 from duck_or.cli.rehearsal import Part, file_of, is_silent, part_of, reads_file, stage, written
 from duck_or.cli.script import Step, steps
-from duck_or.simulator import Scenario, Simulator
+from duck_or.simulator import Simulator
 from duck_or.statements.estimate import Surveyed, Tally, estimate_of
 from support.bridge import ask, call
 from support.command_line import duck_or, pointing_at
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def simulator(shared: Simulator) -> Simulator:
-    shared.scenario = Scenario()
-    shared.reset()
-    return shared
 
 
 def estimated(text: str, where: Mapping[str, str], *options: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from duck_or.simulator import Scenario, Simulator
 from support.bridge import KEY, ask, call
 from support.command_line import ROOT, duck_or, pointing_at, start
+from support.scripts import wait_until
 
 Script = Callable[[str], str]
 
@@ -31,19 +31,6 @@ CREATE OR REPLACE TABLE answers AS
 SELECT i, {ask("body")} AS answer FROM docs;
 SELECT answer, {ask("'again ' || answer")} AS twice FROM answers WHERE i < 2 ORDER BY i;
 """
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def simulator(shared: Simulator) -> Simulator:
-    shared.scenario = Scenario()
-    shared.reset()
-    return shared
 
 
 @pytest.fixture
@@ -238,9 +225,7 @@ def test_prefetch_off_leaves_every_statement_to_duckdb(simulator: Simulator) -> 
 def test_ctrl_c(simulator: Simulator, script: Script) -> None:
     simulator.scenario = Scenario(latency=60)
     process = start("run", script(TWO_QUESTIONS), "--json", **pointing_at(simulator.base_url))
-    while not simulator.stats().in_flight:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)  # another process's progress has no other sign
+    wait_until(lambda: simulator.stats().in_flight > 0 or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=20)
     found = json.loads(stdout)

@@ -7,7 +7,6 @@ import io
 import json
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -16,19 +15,7 @@ import pytest
 from duck_or.simulator import Scenario, Simulator
 from support.bridge import KEY, ask, call
 from support.command_line import duck_or, pointing_at, start
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def simulator(shared: Simulator) -> Simulator:
-    shared.scenario = Scenario()
-    shared.reset()
-    return shared
+from support.scripts import wait_until
 
 
 def test_a_table_on_standard_output_and_a_summary_on_standard_error(simulator: Simulator) -> None:
@@ -152,9 +139,7 @@ def test_ctrl_c_stops_at_once_and_is_told(simulator: Simulator, threads: int) ->
     simulator.scenario = Scenario(latency=60)
     sql = f"SET threads = {threads}; SELECT {ask('(i % 500)::VARCHAR')} FROM range(300000) t(i)"
     process = start("sql", sql, **pointing_at(simulator.base_url))
-    while not simulator.stats().in_flight:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)  # another process's progress has no other sign
+    wait_until(lambda: simulator.stats().in_flight > 0 or process.poll() is not None)
     interrupted = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)

@@ -12,19 +12,9 @@ from duck_or.simulator import Scenario, Simulator
 from support.scripts import environment, finish, started, wait_until
 
 SCRIPT = """
-    import asyncio, sys, time
+    import sys, threading, time
     import duckdb, duck_or
-    from duck_or.engine.loop_thread import loop_thread
-
-    async def tasks():
-        return len(asyncio.all_tasks()) - 1
-
-    def left_behind():
-        # taking requests back takes the loop a moment
-        deadline = time.monotonic() + 1
-        while time.monotonic() < deadline and (session.stats().under_way or loop_thread().run(tasks())):
-            time.sleep(0.01)
-        return session.stats().under_way, loop_thread().run(tasks())
+    from support.scripts import left_behind
 
     con = duckdb.connect()
     con.execute("SET threads = {threads}")
@@ -36,7 +26,7 @@ SCRIPT = """
         print("finished", flush=True)
     except (KeyboardInterrupt, RuntimeError, duckdb.Error):  # which, depends on DuckDB and on the thread
         print("stopped", time.monotonic(), flush=True)
-    print(con.execute("SELECT 42").fetchall(), *left_behind(), flush=True)
+    print(con.execute("SELECT 42").fetchall(), *left_behind(session), flush=True)
     sys.stdin.readline()
     con.execute({statement!r}).fetchall()
     print("finished", session.stats().under_way)

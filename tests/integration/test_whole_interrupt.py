@@ -14,19 +14,9 @@ from support.scripts import environment, finish, started, wait_until
 
 # `tick` tells when the rows are looked at for the first time (collecting) and for the second (replay).
 SCRIPT = """
-    import asyncio, sys, threading, time
+    import sys, threading, time
     import duckdb, duck_or
-    from duck_or.engine.loop_thread import loop_thread
-
-    async def tasks():
-        return len(asyncio.all_tasks()) - 1
-
-    def left_behind():
-        # taking requests back takes the loop a moment
-        deadline = time.monotonic() + 1
-        while time.monotonic() < deadline and (session.stats().under_way or loop_thread().run(tasks())):
-            time.sleep(0.01)
-        return session.stats().under_way, loop_thread().run(tasks())
+    from support.scripts import left_behind
 
     passes = 0
 
@@ -58,7 +48,7 @@ SCRIPT = """
     except duckdb.InterruptException:
         print("stopped", time.monotonic(), "InterruptException", flush=True)
     print(con.execute("SELECT 42").fetchall(), con.execute("SELECT count(*) FROM duckdb_tables()").fetchall(),
-          *left_behind(), flush=True)
+          *left_behind(session), flush=True)
     sys.stdin.readline()
     con.execute("DELETE FROM many WHERE i > 1000")
     con.execute({statement!r}).fetchall()

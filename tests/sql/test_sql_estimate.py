@@ -138,3 +138,15 @@ def test_in_a_transaction_and_with_parameters(bridge: Bridge) -> None:
     assert found.to_send == 3
     bridge.rows("ROLLBACK")
     assert bridge.sent == 0
+
+
+def test_a_call_that_cannot_be_marked_is_not_made_by_an_estimate(bridge: Bridge) -> None:
+    bridge.con.execute(
+        "CREATE TABLE t AS SELECT [{'role': 'user', 'content': 'hi'}] AS m, 'ho' AS name"
+    ).fetchall()
+    query = f"SELECT m.chat_completions() IS NOT NULL, {ask('name')} FROM t"
+    with pytest.raises(DuckOrError, match="cannot be marked"):
+        bridge.session.estimate(query)
+    assert bridge.sent == 0
+    assert bridge.session.sql(query).fetchall() == [(True, "ho")]
+    assert bridge.asked() == ["hi", "ho"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from duck_or.engine.loop_thread import loop_thread
+from duck_or.session import SessionCore
 from support.bridge import KEY
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +27,7 @@ def environment(home: Path, base_url: str, **more: str) -> dict[str, str]:
     """A fresh user: an empty home, the key and the address in the environment."""
     return {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
         "HOME": str(home),
         "OPENROUTER_API_KEY": KEY,
         "OPENROUTER_BASE_URL": base_url,
@@ -63,6 +66,19 @@ def run(script: str, env: dict[str, str]) -> list[str]:
         lines, err = finish(process)
     assert (process.returncode, err) == (0, ""), f"exit code {process.returncode}\n{lines}\n{err}"
     return lines
+
+
+async def _tasks() -> int:
+    return len(asyncio.all_tasks()) - 1
+
+
+def left_behind(session: SessionCore) -> tuple[int, int]:
+    """For a script to say after it was stopped: requests under way, tasks on the event loop. Taking requests back takes
+    the loop a moment."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline and (session.stats().under_way or loop_thread().run(_tasks())):
+        time.sleep(0.01)
+    return session.stats().under_way, loop_thread().run(_tasks())
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
