@@ -6,11 +6,11 @@ Pure; believes no type: services send null usage, costs as text, and fields that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from duck_or.lenient import mapping_of, number_of, text_of
-from duck_or.outcome import Completion
+from duck_or.outcome import Completion, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,31 @@ class CallSummary:
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
 
+    def after(self, earlier: CallSummary | None) -> CallSummary:
+        """This one's answer, with the tokens and the cost of the earlier ones that were of no use."""
+        if earlier is None:
+            return self
+        sums: dict[str, Any] = {name: _sum(getattr(self, name), getattr(earlier, name)) for name in _COUNTED}
+        return replace(self, **sums)
+
+
+_COUNTED = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost_usd")
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one + (other or 0)
+
 
 def summary_of(completion: Completion) -> CallSummary:
     """The summary of an answer, parsed again only where it does not come with one."""
     return completion.summary or summary(completion.parsed)
+
+
+def cost_of(outcome: Outcome) -> float | None:
+    """US dollars that an attempt cost; None where an answer does not say. One that brought no response cost nothing."""
+    if isinstance(outcome, Completion):
+        return summary_of(outcome).cost_usd
+    return 0.0 if outcome.summary is None else outcome.summary.cost_usd or 0.0
 
 
 def summary(parsed: Mapping[str, Any]) -> CallSummary:

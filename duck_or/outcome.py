@@ -31,6 +31,21 @@ class Action(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class MoreRoom:
+    """The answer was cut off before its first word. used_tokens: what that took, None if nobody says."""
+
+    used_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The answer was `said`, and is not what was demanded: `complaint` says why, in words for the model."""
+
+    said: str
+    complaint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """An answer as the service sent it.
 
@@ -61,6 +76,8 @@ class Failure:
     provider: the upstream provider's name where the service told it.
     wait: seconds the service asked us to wait, None if it did not say.
     slow_down: the service is overloaded or limits us: the whole pool should slow down, not only this request.
+    again: what to change before asking once more, where that may help. summary: what the response says of itself, above
+    all what it cost, where there was one.
     """
 
     code: str
@@ -72,6 +89,8 @@ class Failure:
     action: Action = Action.ROW
     wait: float | None = None
     slow_down: bool = False
+    again: MoreRoom | Correction | None = None
+    summary: CallSummary | None = field(default=None, compare=False, repr=False)
 
     def after(self, attempts: int) -> Failure:
         return replace(self, attempts=attempts)

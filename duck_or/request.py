@@ -19,8 +19,9 @@ from duck_or.arguments import parse_options
 from duck_or.errors import ArgumentError
 from duck_or.json_values import JsonObject, canonical_json
 from duck_or.messages import canonical_messages
+from duck_or.wanted import ANYTHING, Demand, Wanted
 
-__all__ = ["CHAT_PATH", "KEY_VERSION", "BodyTemplate", "Request", "cache_key", "canonical_json"]
+__all__ = ["CHAT_PATH", "KEY_VERSION", "BodyTemplate", "Request", "cache_key", "canonical_json", "max_tokens_of"]
 
 CHAT_PATH = "/chat/completions"
 KEY_VERSION = 1  # a change of any golden vector means a new version, and every stored answer is asked again
@@ -31,9 +32,8 @@ class Request:
     """One request. Requests are the same when their keys are.
 
     path: below the base URL. body: canonical JSON, the bytes that are sent. key: 32 bytes. model: as asked,
-    None where `models` or a preset decides. max_tokens: the cap that was asked for, None if none.
-    schema: the JSON Schema that the answer has to obey, None if anything goes; shared by all requests of a template,
-    never to be changed.
+    None where `models` or a preset decides. max_tokens: the cap that was asked for, None if none. wanted: what kind of
+    answer is one. second: it asks again what was asked before (see `again`), so it is not asked once more.
     """
 
     path: str
@@ -41,7 +41,8 @@ class Request:
     key: bytes
     model: str | None
     max_tokens: int | None = field(default=None, compare=False)
-    schema: JsonObject | None = field(default=None, compare=False, repr=False)
+    wanted: Wanted = field(default=ANYTHING, compare=False, repr=False)
+    second: bool = field(default=False, compare=False)
 
 
 def cache_key(url: str, body: bytes) -> bytes:
@@ -58,13 +59,15 @@ def _key_prefix(url: str) -> bytes:
 class BodyTemplate:
     """All that the rows with equal options share, worked out once; `request` adds a row's messages.
 
-    base_url: without trailing slash. body: the request's body without `messages`. Raises ArgumentError when
-    the body cannot be written as JSON. Immutable, so several threads may use it at once.
+    base_url: without trailing slash. body: the request's body without `messages`. demand: see `Wanted`. Raises
+    ArgumentError when the body cannot be written as JSON. Immutable, so several threads may use it at once.
     """
 
-    __slots__ = ("_after", "_before", "_hash", "max_tokens", "model", "path", "schema")
+    __slots__ = ("_after", "_before", "_hash", "max_tokens", "model", "path", "wanted")
 
-    def __init__(self, base_url: str, body: JsonObject, path: str = CHAT_PATH) -> None:
+    def __init__(
+        self, base_url: str, body: JsonObject, path: str = CHAT_PATH, demand: Demand | None = None
+    ) -> None:
         self.path = path
         # `messages` goes to its sorted place between the two halves: a row costs its own text, not the body's.
         before = _writable(
@@ -76,8 +79,8 @@ class BodyTemplate:
         self._before = b"{" + before + (b"," if before else b"") + b'"messages":'
         self._after = (b"," if after else b"") + after + b"}"
         self.model: str | None = body.get("model")
-        self.max_tokens = _max_tokens(body)
-        self.schema = _answer_schema(body)
+        self.max_tokens = max_tokens_of(body)
+        self.wanted = Wanted(schema=_answer_schema(body)) if demand is None else Wanted(demand=demand)
         self._hash = hashlib.sha256(_key_prefix(base_url + path) + self._before)
 
     @classmethod
@@ -90,7 +93,7 @@ class BodyTemplate:
         rest = _writable(canonical_messages, messages_text) + self._after
         key = self._hash.copy()
         key.update(rest)
-        return Request(self.path, self._before + rest, key.digest(), self.model, self.max_tokens, self.schema)
+        return Request(self.path, self._before + rest, key.digest(), self.model, self.max_tokens, self.wanted)
 
 
 def _writable(write: Callable[[Any], bytes], value: Any) -> bytes:
@@ -100,7 +103,8 @@ def _writable(write: Callable[[Any], bytes], value: Any) -> bytes:
         raise ArgumentError(f"the request cannot be sent: {error}") from error
 
 
-def _max_tokens(body: JsonObject) -> int | None:
+def max_tokens_of(body: JsonObject) -> int | None:
+    """The cap on the answer's length that a body sets."""
     for name in ("max_completion_tokens", "max_tokens"):
         value = body.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):

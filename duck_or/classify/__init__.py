@@ -4,6 +4,7 @@ The body is read first and the status second, because this service reports late 
 
     classify ── JSON object with `error` ─────────────→ reported   (rules: the error tables)
              ├─ JSON object, HTTP 2xx ────────────────→ answers    (content, finish_reason; conformity: its schema)
+             │                                           vectors    (embeddings and rerank)
              ├─ anything else, HTTP 2xx ──────────────→ empty_body, malformed_answer
              └─ anything else ────────────────────────→ reported   (the status table)
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import orjson
@@ -23,23 +24,27 @@ from duck_or.classify import rules
 from duck_or.classify.answers import judge_answer
 from duck_or.classify.codes import CODES, Meaning
 from duck_or.classify.reported import failure_of_error, failure_of_status, plain_failure
+from duck_or.classify.vectors import judge_embedding, judge_ranking
 from duck_or.classify.wording import sentences, text_of_body, tidy
 from duck_or.errors import TransportError
 from duck_or.lenient import mapping_of
 from duck_or.outcome import Completion, Failure, RawResponse
+from duck_or.wanted import ANYTHING, Kind, Wanted
 
 __all__ = ["CODES", "Meaning", "classify", "failure_of_transport"]
+
+Judge = Callable[..., Completion | Failure]
+JUDGES: Mapping[Kind, Judge] = {"chat": judge_answer, "embedding": judge_embedding, "rerank": judge_ranking}
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def classify(
-    response: RawResponse, request_schema: Mapping[str, Any] | None = None, *, wall_now: float
+    response: RawResponse, wanted: Wanted = ANYTHING, *, wall_now: float
 ) -> Completion | Failure:
     """What one response means: the answer, whether it may be stored, or why there is none. Never raises.
 
-    request_schema: the JSON schema the request's `response_format` asked for, None if it asked for none; an answer that
-    breaks it is returned but not storable. wall_now: seconds since the epoch, for hints that name a time of day. The
+    wanted: what kind of answer the request asked for. wall_now: seconds since the epoch, for hints that name a time of day. The
     Failure's `attempts` is left at 0: the caller counts.
     """
     body, parsed = _parse(response.body.strip())
@@ -49,7 +54,7 @@ def classify(
         if error:  # not `"error": null`, which some servers send with every answer
             return failure_of_error(response, error, parsed, wall_now=wall_now)
         if succeeded:
-            return judge_answer(response, body, parsed, request_schema, wall_now=wall_now)
+            return JUDGES[wanted.kind](response, body, parsed, wanted, wall_now=wall_now)
     if not succeeded:
         return failure_of_status(response, mapping_of(parsed), wall_now=wall_now)
     if not body:

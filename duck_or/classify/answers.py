@@ -6,7 +6,7 @@ Reads the first choice (the service ignores `n`). Knows nothing of errors: those
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from duck_or.call_summary import summary
@@ -15,7 +15,8 @@ from duck_or.classify.conformity import conforms
 from duck_or.classify.reported import failure_of_error, plain_failure
 from duck_or.classify.rules import Rule
 from duck_or.lenient import mapping_of, number_of
-from duck_or.outcome import Completion, Failure, RawResponse
+from duck_or.outcome import Completion, Correction, Failure, MoreRoom, RawResponse
+from duck_or.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def judge_answer(
     response: RawResponse,
     body: bytes,
     parsed: dict[str, Any],
-    schema: Mapping[str, Any] | None,
+    wanted: Wanted,
     *,
     wall_now: float,
 ) -> Completion | Failure:
@@ -89,9 +90,28 @@ def judge_answer(
     finish = FINISHES.get(reason, _UNTOLD) if isinstance(reason, str) else _UNTOLD
     if not (_has_content(message) or (finish.may_be_empty and _meant_empty(message, parsed))):
         said = f"the model's answer is empty (finish_reason {reason})"
-        return plain_failure(finish.if_empty, said, response, parsed)
-    storable = finish.whole and (schema is None or _keeps_to(message, schema))
+        failure = plain_failure(finish.if_empty, said, response, parsed)
+        return replace(failure, again=_more_room(parsed)) if finish is _CUT_OFF else failure
+    if wanted.demand is not None:
+        text = _text(message.get("content"))
+        if complaint := wanted.demand(text):
+            return _refused(text, complaint, finish, response, parsed)
+    storable = finish.whole and (wanted.schema is None or _keeps_to(message, wanted.schema))
     return Completion(body, storable, summary(parsed))
+
+
+def _refused(
+    text: str, complaint: str, finish: Finish, response: RawResponse, parsed: dict[str, Any]
+) -> Failure:
+    """An answer that is not what was demanded. One that was cut off may have been going to be."""
+    said = f"the model's answer is not what was asked for ({complaint}). It said: {text or 'nothing'}"
+    failure = plain_failure(rules.INVALID_ANSWER, said, response, parsed)
+    again = _more_room(parsed) if finish is _CUT_OFF else Correction(text, complaint)
+    return replace(failure, again=again)
+
+
+def _more_room(parsed: Mapping[str, Any]) -> MoreRoom:
+    return MoreRoom(summary(parsed).completion_tokens)
 
 
 def _has_content(message: Mapping[str, Any]) -> bool:

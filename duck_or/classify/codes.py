@@ -101,8 +101,12 @@ CODES: dict[str, Meaning] = {
     "no_choices": Meaning("the response holds no choice", "If every row says so, check base_url."),
     "empty_answer": Meaning("the model produced nothing", ""),
     "cut_off_empty": Meaning(
-        "the token limit was reached before the first visible token (reasoning counts)",
+        "the token limit was reached before the first visible token (reasoning counts), and with more room again",
         "Raise max_tokens, or lower the reasoning effort.",
+    ),
+    "invalid_answer": Meaning(
+        "the model's answer is not of the type that was asked for, even after it was told why",
+        "Use a stronger model, or one with structured outputs, or say more clearly what is wanted.",
     ),
     "content_filter": Meaning(
         "the provider's filter removed the whole answer", "Change the text or the model."

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from duck_or.call_summary import summary
 from duck_or.classify import rules
 from duck_or.classify.codes import CODES
 from duck_or.classify.rules import Rule
@@ -57,6 +58,7 @@ def failure_of_error(
         wait=facts.wait if rule.action is Action.RETRY or rule.later else None,
         slow_down=rule.action is Action.RETRY
         and (rule.slow_down or facts.status in rules.SLOW_DOWN_STATUSES),
+        summary=summary(body) if "usage" in body else None,
     )
 
 
@@ -78,6 +80,7 @@ def plain_failure(
         provider=text_of(mapping_of(body).get("provider")),
         action=rule.action,
         slow_down=rule.slow_down,
+        summary=None if body is None else summary(body),
     )
 
 

@@ -29,7 +29,7 @@ async def attempt(
         return failure_of_transport(DeadlineExceeded(f"no complete answer within {timeout:g} s"))
     except TransportError as error:
         return failure_of_transport(error)
-    return classify(response, request.schema, wall_now=wall_clock())
+    return classify(response, request.wanted, wall_now=wall_clock())
 
 
 async def get(transport: Transport, path: str, timeout: float) -> RawResponse:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from weakref import WeakSet
 
+from duck_or.again import asked_again
 from duck_or.cache.contract import Kept
 from duck_or.engine.attempt import CUT_OFF, attempt, get, internal_error, outcome_of
 from duck_or.engine.batch import Batch, Statement
@@ -172,7 +173,11 @@ class Lane:
         if isinstance(outcome, Completion):
             self._keeping.keep(flight, outcome, now - flight.launched)
             return
+        if outcome.summary is not None:
+            flight.discarded = outcome.summary.after(flight.discarded)
         outcome = outcome.after(flight.attempts)
+        if self._asks_again(flight, outcome):
+            return
         if outcome.action is Action.RETRY and not flight.stopped:
             decision = flight.owner.terms.retry.decide(outcome, flight.attempts, flight.waited, self._jitter)
             if isinstance(decision, Retry):
@@ -180,6 +185,15 @@ class Lane:
                 return
             outcome = decision.failure
         self._fail(flight, outcome, now - flight.launched)
+
+    def _asks_again(self, flight: Flight, failure: Failure) -> bool:
+        """Whether the failure told what to change, and the request, so changed, goes out once more."""
+        spent = flight.attempts >= flight.owner.terms.retry.attempts
+        if failure.again is None or flight.request.second or flight.stopped or spent:
+            return False
+        flight.request = asked_again(flight.request, failure.again)
+        self._requeue(flight)
+        return True
 
     def _tell_gate(self, flight: Flight, outcome: Outcome) -> None:
         assert flight.ticket is not None  # it was launched
@@ -193,9 +207,9 @@ class Lane:
     def _rest(self, flight: Flight, delay: float) -> None:
         flight.phase = Phase.RESTING
         flight.waited += delay
-        flight.handle = self._loop.call_later(delay, self._rested, flight)
+        flight.handle = self._loop.call_later(delay, self._requeue, flight)
 
-    def _rested(self, flight: Flight) -> None:
+    def _requeue(self, flight: Flight) -> None:
         flight.phase = Phase.QUEUED
         # Behind those not tried yet: in an outage, the same few must not burn all their attempts.
         self._departures.add(flight)

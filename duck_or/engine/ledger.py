@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from duck_or.call_summary import summary_of
+from duck_or.call_summary import CallSummary, summary_of
 from duck_or.calls import CacheHits, Call, CallLog, FailedRow
 from duck_or.outcome import Completion, Failure, Outcome
 from duck_or.stats import StatsCounter
@@ -87,7 +87,7 @@ class Ledger:
             latency=latency,
             error_code=None if isinstance(outcome, Completion) else outcome.code,
             http_status=200 if isinstance(outcome, Completion) else outcome.http_status,
-            summary=summary_of(outcome) if isinstance(outcome, Completion) else None,
+            summary=_summary(flight, outcome),
             prompt=flight.request.body if self.log_prompts else None,
             body_bytes=len(flight.request.body),
         )
@@ -102,3 +102,10 @@ class Ledger:
             cached_tokens=(served and served.cached_tokens) or 0,
             cost_usd=(served and served.cost_usd) or 0.0,
         )
+
+
+def _summary(flight: Flight, outcome: Outcome) -> CallSummary | None:
+    """What the answer says of itself, and what all the attempts have cost."""
+    if isinstance(outcome, Failure):
+        return flight.discarded
+    return summary_of(outcome).after(flight.discarded)

@@ -14,6 +14,7 @@ from duck_or.outcome import Outcome
 from duck_or.request import Request
 
 if TYPE_CHECKING:
+    from duck_or.call_summary import CallSummary
     from duck_or.engine.ledger import Ledger
     from duck_or.policy.pace import Ticket
 
@@ -31,7 +32,7 @@ class Flight:
     """One request under way and everybody who waits for it. Lives on the event loop's thread only."""
 
     __slots__ = (
-        "attempts", "first_sent", "handle", "held_usd", "kept_by", "launched", "owner", "phase",
+        "attempts", "discarded", "first_sent", "handle", "held_usd", "kept_by", "launched", "owner", "phase",
         "request", "ticket", "waited", "waiters", "writes",
     )  # fmt: skip
 
@@ -48,6 +49,7 @@ class Flight:
         self.ticket: Ticket | None = None  # the gate's, of the last attempt
         self.kept_by: set[Ledger] = set()
         self.writes = 0
+        self.discarded: CallSummary | None = None  # of responses that were of no use: they may have cost something
         self.held_usd = 0.0  # in each of its owner's budgets, while an attempt is under way
 
     @property

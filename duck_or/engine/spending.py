@@ -1,7 +1,7 @@
 """Keeps a session and its statements within their budgets: money for a request's worst case is held back before it is sent.
 
-The hold becomes the real cost when the answer comes. An attempt that brings no answer gives its hold back: most services
-charge nothing for it, and what one that was cut off did cost, nobody tells us. Which request comes next, it must not know.
+The hold becomes the real cost when the answer comes. An attempt that brings none costs what its response says, which is
+mostly nothing: what one that was cut off did cost, nobody tells us. Which request comes next, it must not know.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal, TypeAlias
 
-from duck_or.call_summary import summary_of
+from duck_or.call_summary import cost_of
 from duck_or.models import Model, worst_case_usd
-from duck_or.outcome import Action, Completion, Failure, Outcome
+from duck_or.outcome import Action, Failure, Outcome
 from duck_or.policy.budget import Budget
 from duck_or.request import Request
 
@@ -109,6 +109,6 @@ def settle(budgets: Budgets, held_usd: float, outcome: Outcome | None) -> None:
     """An attempt is over: what was held back for it becomes what it cost. None: it was cancelled."""
     if not budgets:
         return
-    cost = summary_of(outcome).cost_usd if isinstance(outcome, Completion) else 0.0
+    cost = 0.0 if outcome is None else cost_of(outcome)
     for spending in budgets:
         spending.budget.settle(held_usd, held_usd if cost is None else cost)

@@ -13,6 +13,7 @@ from duck_or.call_summary import summary
 from duck_or.classify import CODES, classify
 from duck_or.classify.answers import FINISHES
 from duck_or.outcome import Action, Completion, Failure, Outcome, RawResponse
+from duck_or.wanted import Wanted
 
 relaxed = settings(deadline=None)  # other processes share the processor; the suite has a timeout of its own
 WORDS_TEXT = """
@@ -135,7 +136,7 @@ def test_a_schema_changes_nothing_but_whether_an_answer_is_stored(
     body: dict[str, Any], schema: dict[str, Any]
 ) -> None:
     response = RawResponse(200, {}, orjson.dumps(body))
-    without, given_one = (classify(response, wanted, wall_now=0.0) for wanted in (None, schema))
+    without, given_one = (classify(response, Wanted(schema=wanted), wall_now=0.0) for wanted in (None, schema))
     if isinstance(without, Completion):
         assert isinstance(given_one, Completion)
         assert given_one.body == without.body

@@ -11,12 +11,13 @@ import pytest
 
 from duck_or.classify import classify
 from duck_or.outcome import Completion, Outcome, RawResponse
+from duck_or.wanted import Wanted
 
 CALL = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
 
 
 def ask(body: bytes, schema: dict[str, Any]) -> Outcome:
-    return classify(RawResponse(200, {}, body), schema, wall_now=0.0)
+    return classify(RawResponse(200, {}, body), Wanted(schema=schema), wall_now=0.0)
 
 
 def answer(finish: str, tokens: int, **message: Any) -> bytes:

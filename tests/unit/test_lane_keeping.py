@@ -7,6 +7,7 @@ import pytest
 from duck_or.cache.contract import Kept
 from duck_or.engine.batch import Statement
 from duck_or.outcome import Completion, Failure
+from duck_or.wanted import Wanted
 from support.engine_world import answer, error, request, store_of, texts, world
 
 
@@ -81,7 +82,7 @@ def test_a_cut_off_answer_is_returned_but_kept_for_its_statement_only(finish: st
 def test_an_answer_that_breaks_its_schema_is_not_kept() -> None:
     from dataclasses import replace
 
-    asked = replace(request("a"), schema={"type": "object", "required": ["x"]})
+    asked = replace(request("a"), wanted=Wanted(schema={"type": "object", "required": ["x"]}))
     with world({"a": [answer('{"y": 1}'), answer('{"x": 1}')]}) as w:
         first = w.submit(requests=[asked])
         w.settle()

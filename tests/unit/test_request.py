@@ -150,12 +150,12 @@ def test_a_request_knows_its_cap_on_tokens(kwargs: Any, cap: int | None) -> None
     ],
 )
 def test_a_request_knows_the_schema_its_answer_has_to_obey(response_format: Any, schema: Any) -> None:
-    assert template({"response_format": response_format}).request(HELLO).schema == schema
+    assert template({"response_format": response_format}).request(HELLO).wanted.schema == schema
 
 
 def test_requests_of_one_template_share_their_schema() -> None:
     shared = template({"response_format": {"type": "json_object"}})
-    assert shared.request(HELLO).schema is shared.request('[{"role":"user","content":"Bye"}]').schema
+    assert shared.request(HELLO).wanted is shared.request('[{"role":"user","content":"Bye"}]').wanted
 
 
 def test_a_request_hides_its_prompt_when_printed() -> None:

@@ -1,0 +1,32 @@
+"""What kind of answer a request asks for: enough to tell, when the response comes, whether it is one.
+
+A value that travels with the request. How an answer is judged, and what becomes of it, it must not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["chat", "embedding", "rerank"]
+
+Demand: TypeAlias = Callable[[str], str | None]
+"""Why an answer's text will not do; None where it will. Called on the event loop's thread, so it has to be quick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Shared by all requests of one template; never to be changed.
+
+    schema: the JSON Schema that the request's `response_format` names. An answer that breaks it is returned, for it may be
+    all there is, but not kept for ever. demand: what the text has to fulfil beyond doubt. An answer that does not is a
+    failure, and the model is asked once more, with the reason.
+    """
+
+    kind: Kind = "chat"
+    schema: Mapping[str, Any] | None = None
+    demand: Demand | None = None
+
+
+ANYTHING = Wanted()
