@@ -37,22 +37,32 @@ def parse_options(options_json: str, default_model: str | None) -> JsonObject:
     options_json: the JSON object described at the head of this module. default_model: the settings' model.
     Raises ArgumentError naming the argument, its value and what is expected.
     """
-    try:
-        return _body(_read_options(options_json), default_model)
-    except RecursionError as error:
-        raise ArgumentError("an argument is nested too deeply") from error
+    return body_of(read_options(options_json), default_model)
 
 
-def _read_options(text: str) -> JsonObject:
+def read_options(options_json: str) -> JsonObject:
+    """The arguments by name. Raises ArgumentError."""
     try:
-        options = read_json(text)
+        options = read_json(options_json)
     except ValueError as error:
         raise ArgumentError(
             f"the arguments are not valid JSON, which cannot hold NaN or infinities: {error}"
         ) from error
-    if not isinstance(options, dict) or not options.keys() <= EXPECTED.keys():
+    except RecursionError as error:
+        raise ArgumentError("an argument is nested too deeply") from error
+    if not isinstance(options, dict):
         raise ArgumentError(f"the arguments must be an object of {', '.join(EXPECTED)}; got {shown(options)}")
-    return {name: _value(name, options.get(name)) for name in EXPECTED}
+    return options
+
+
+def body_of(options: JsonObject, default_model: str | None) -> JsonObject:
+    """The request's body, as far as these arguments say it. Raises ArgumentError."""
+    if not options.keys() <= EXPECTED.keys():
+        raise ArgumentError(f"the arguments must be an object of {', '.join(EXPECTED)}; got {shown(options)}")
+    try:
+        return _body({name: _value(name, options.get(name)) for name in EXPECTED}, default_model)
+    except RecursionError as error:
+        raise ArgumentError("an argument is nested too deeply") from error
 
 
 def _value(name: str, value: Any) -> Any:

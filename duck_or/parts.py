@@ -31,11 +31,11 @@ from duck_or.engine.store_thread import NoStore, StoreThread
 from duck_or.engine.survey import Sources
 from duck_or.engine.transport import Endpoint
 from duck_or.errors import SettingsError
+from duck_or.functions import Template, template_of
 from duck_or.models import ModelList
 from duck_or.outcome import RawResponse
 from duck_or.policy.retry import RetryPolicy
 from duck_or.progress.watching import Watched
-from duck_or.request import BodyTemplate
 from duck_or.settings import Settings
 
 TEMPLATES = 1024
@@ -103,8 +103,8 @@ class Parts:
         self.ledger.memory.clear()
         self.recall.clear()
 
-    def _template(self, options: str) -> BodyTemplate:
-        return BodyTemplate.from_options(options, self.settings.base_url, self.settings.model)
+    def _template(self, options: str) -> Template:
+        return template_of(options, self.settings.base_url, self.settings.model)
 
     def _submit(self, batch: Batch) -> None:
         require_key(self.settings)

@@ -19,6 +19,7 @@ from duck_or.arguments import parse_options
 from duck_or.errors import ArgumentError
 from duck_or.json_values import JsonObject, canonical_json
 from duck_or.messages import canonical_messages
+from duck_or.packing import Envelope
 from duck_or.wanted import ANYTHING, Demand, Wanted
 
 __all__ = ["CHAT_PATH", "KEY_VERSION", "BodyTemplate", "Request", "cache_key", "canonical_json", "max_tokens_of"]
@@ -33,7 +34,8 @@ class Request:
 
     path: below the base URL. body: canonical JSON, the bytes that are sent. key: 32 bytes. model: as asked,
     None where `models` or a preset decides. max_tokens: the cap that was asked for, None if none. wanted: what kind of
-    answer is one. second: it asks again what was asked before (see `again`), so it is not asked once more.
+    answer is one. second: it asks again what was asked before (see `again`), so it is not asked once more. envelope: it may
+    travel with others that have an equal one, and `input` is the JSON of its text, which stands in it (see `packing`).
     """
 
     path: str
@@ -43,6 +45,8 @@ class Request:
     max_tokens: int | None = field(default=None, compare=False)
     wanted: Wanted = field(default=ANYTHING, compare=False, repr=False)
     second: bool = field(default=False, compare=False)
+    envelope: Envelope | None = field(default=None, compare=False, repr=False)
+    input: bytes = field(default=b"", compare=False, repr=False)
 
 
 def cache_key(url: str, body: bytes) -> bytes:
@@ -90,7 +94,11 @@ class BodyTemplate:
 
     def request(self, messages_text: str) -> Request:
         """The request for one row. Raises ArgumentError (see `messages`)."""
-        rest = _writable(canonical_messages, messages_text) + self._after
+        return self.seal(_writable(canonical_messages, messages_text))
+
+    def seal(self, messages: bytes) -> Request:
+        """The request for messages in canonical JSON."""
+        rest = messages + self._after
         key = self._hash.copy()
         key.update(rest)
         return Request(self.path, self._before + rest, key.digest(), self.model, self.max_tokens, self.wanted)

@@ -9,13 +9,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
+from duck_or.calls import FailedRow
 from duck_or.engine.batch import Statement, Terms
 from duck_or.engine.chunk import Answered, Group, Known, Repeated
 from duck_or.engine.dispatch import Dispatch, Keep
 from duck_or.engine.spending import Spending
-from duck_or.errors import SessionClosed
+from duck_or.errors import RequestFailed, SessionClosed, TransportError
+from duck_or.functions import Template
 from duck_or.history import ModelHistory, history_of
-from duck_or.models import Model
+from duck_or.models import Model, listed
+from duck_or.outcome import Failure
 from duck_or.parts import MemoryShares, Parts, endpoint_of, memory_shares, terms_of
 from duck_or.request import Request
 from duck_or.settings import Settings
@@ -65,7 +68,24 @@ class SessionCore:
 
     def request(self, options: str, text: str) -> Request:
         """The request of one row, from its options and messages. Raises ArgumentError where they cannot become one."""
-        return self._live().asker.sources.template(options).request(text)
+        return self.template(options).request(text)
+
+    def template(self, options: str) -> Template:
+        """What one options text makes of its rows and their answers. Raises ArgumentError."""
+        template: Template = self._live().asker.sources.template(options)
+        return template
+
+    def resolve(self, options: str) -> str:
+        """The options with a model's alias replaced by what it stands for."""
+        return options
+
+    def context_length(self, options: str) -> int | None:
+        """Tokens that the model which these options name takes at most; None where the service does not say."""
+        try:
+            model = listed(self.template(options).model or "", self.prices())
+        except (TransportError, RequestFailed):  # a server without a list of models
+            return None
+        return None if model is None else model.context_length
 
     def survey(self, groups: Sequence[Group], statement: Statement) -> list[Known]:
         """What is known of each text, group after group: its answer, its failure, or the request to send for it.
@@ -124,6 +144,11 @@ class SessionCore:
     def errors(self) -> list[dict[str, Any]]:
         """The newest failures of this process, oldest first: the rows of openrouter_errors()."""
         return self._live().ledger.calls.failures()
+
+    def enter_failure(self, failure: Failure) -> None:
+        """Enter the failure of a row whose answers came and were of no use."""
+        ledger = self._live().ledger
+        ledger.calls.add_failure(FailedRow(ledger.wall_clock(), failure, None, None))
 
     def models(self) -> list[Model]:
         """The service's models with their prices, at most an hour old. Raises TransportError, RequestFailed."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from duck_or.cache.recall import Recall
 from duck_or.engine.batch import Statement
 from duck_or.engine.ledger import Ledger
 from duck_or.errors import ArgumentError
 from duck_or.outcome import Completion, Failure, Outcome
-from duck_or.request import BodyTemplate, Request
+from duck_or.request import Request
+
+if TYPE_CHECKING:
+    from duck_or.functions.template import Template
 
 Cell: TypeAlias = bytes | Failure
 """What a row gets: the answer's JSON, or why there is none. Bare bytes, since a million rows in memory pay per object."""
@@ -88,12 +91,12 @@ class Findings:
 class Sources:
     """Everything that may know an answer, for one session. Used by several threads at once.
 
-    template: the parsed options of one options text.
+    template: what one options text makes of its rows.
     """
 
     ledger: Ledger
     recall: Recall
-    template: Callable[[str], BodyTemplate]
+    template: Callable[[str], Template]
     wall_clock: Callable[[], float] = time.time
 
     def survey(self, groups: Sequence[Group], statement: Statement) -> Findings:

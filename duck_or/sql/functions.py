@@ -6,22 +6,29 @@ is gone crashes the process. So every callable made here stays in KEPT for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
+from duck_or.engine.batch import stop_error
+from duck_or.engine.chunk import Answered, Group
 from duck_or.errors import SessionClosed
+from duck_or.outcome import Failure
 from duck_or.session import OnError, SessionCore, memory_shares
+from duck_or.sql import columns
+from duck_or.sql.columns import Column, Refuse
+from duck_or.sql.family import TRY
 from duck_or.sql.pages import Pages
 from duck_or.sql.plans import Plans, mark_in
 from duck_or.sql.positional import json_arguments
+from duck_or.sql.reducing import reducing
 from duck_or.sql.tables import ESTIMATE, TABLES, Table
-from duck_or.sql.vectors import Desk, Vector, answer_rows, flat
+from duck_or.sql.vectors import NO_OPTIONS, Desk, Vector, answer_rows, flat, json_vector
 
 KEPT: list[Callable[..., Any]] = []
 
@@ -86,35 +93,91 @@ class Function:
 
 def functions(slot: Slot) -> list[Function]:
     """All functions of one database instance. The macros (chat.sql, tables.sql) give most of them their public names."""
-    packed = ("JSON", "JSON", "BIGINT")
     return [
         Function("__duck_or_slot", lambda: slot.number, (), "BIGINT", arrow=False),
-        Function("__duck_or_chat_completions", _chat(slot, None), packed, "JSON"),
-        Function("__duck_or_try_chat_completions", _chat(slot, "json"), packed, "JSON"),
+        *_asking(slot),
         # For cursors that see no macro: the same by position.
-        Function("chat_completions", _positional(_chat(slot, None)), None, "JSON"),
-        Function("try_chat_completions", _positional(_chat(slot, "json")), None, "JSON"),
+        Function("chat_completions", _positional(_answering(slot, RESPONSES, None)), None, "JSON"),
+        Function("try_chat_completions", _positional(_answering(slot, RESPONSES, "json")), None, "JSON"),
+        Function("__duck_or_key", _key(slot), ("JSON", "JSON"), "VARCHAR"),
         *(_table(slot, table) for table in TABLES),
         Function("__duck_or_estimate", _estimate(slot), ("VARCHAR",), ESTIMATE.duckdb_type, volatile=True),
         Function("__duck_or_landed", _landed(slot), ("BIGINT", "BIGINT"), "BOOLEAN", volatile=True),
     ]
 
 
-def _chat(slot: Slot, on_error: OnError | None) -> Callable[[Vector, Vector, Vector | None], pa.Array]:
-    def chat(messages: Vector, options: Vector, statement: Vector | None) -> pa.Array:
+class Kind(NamedTuple):
+    """A kind of Python function behind the macros. returns: its DuckDB type. failing: what a try_ form does with a failure.
+    column: how the outcomes become values. reduces: whether its rows are lists that are reduced in levels."""
+
+    name: str
+    returns: str
+    failing: OnError
+    column: Callable[[bool, SessionCore, Refuse], Column]
+    reduces: bool = False
+
+
+RESPONSES = Kind("chat_completions", "JSON", "json", lambda as_null, *_: columns.responses(as_null))
+TEXTS = Kind("ask", "VARCHAR", "null", lambda _, session, refuse: columns.texts(session.template, refuse))
+VECTORS = Kind("embed", "FLOAT[]", "null", lambda _, session, refuse: columns.vectors(session.template, refuse))
+REDUCED = TEXTS._replace(name="reduce", reduces=True)
+
+
+def _asking(slot: Slot) -> Iterator[Function]:
+    for kind in (RESPONSES, TEXTS, VECTORS, REDUCED):
+        packed = ("JSON", "JSON", "BIGINT")
+        yield Function(f"__duck_or_{kind.name}", _answering(slot, kind, None), packed, kind.returns)
+        yield Function(
+            f"__duck_or_{TRY}{kind.name}", _answering(slot, kind, kind.failing), packed, kind.returns
+        )
+
+
+def _answering(
+    slot: Slot, kind: Kind, on_error: OnError | None
+) -> Callable[[Vector, Vector, Vector | None], pa.Array]:
+    def answering(rows: Vector, options: Vector, statement: Vector | None) -> pa.Array:
         session = slot.live()
         mode = on_error or session.settings.on_error
         identity = None if statement is None else flat(statement)[0].as_py()
         mark = mark_in(identity)
         plan = mark and slot.plans.find(mark.plan)
-        answer = partial(session.answer, statement=identity, on_error=mode)
+        answer: Callable[[Sequence[Group]], Answered] = partial(session.answer, statement=identity, on_error=mode)
         repeat = partial(session.repeat, statement=identity)
         if mark is not None and plan is not None:
             answer = partial(plan.answer, mark.number, on_error=mode)
             repeat = partial(plan.repeat, mark.number)
-        return answer_rows(messages, options, Desk(answer, repeat, slot.pages, mode == "null"))
+        refuse = partial(_refuse, session, mode)
+        if kind.reduces:
+            answer = reducing(answer, session.context_length, refuse)
+        column = kind.column(mode == "null", session, refuse)
+        desk = Desk(answer, repeat, slot.pages, column, session.resolve)
+        values = answer_rows(rows, options, desk)
+        return json_vector(values) if kind.returns == "JSON" else values
 
-    return chat
+    return answering
+
+
+def _refuse(session: SessionCore, mode: OnError, failure: Failure) -> None:
+    session.enter_failure(failure)
+    if mode == "raise":
+        raise stop_error(failure)
+
+
+def _key(slot: Slot) -> Callable[[Vector, Vector], pa.Array]:
+    """The cache keys of the requests that rows would become. Raises ArgumentError where one would not."""
+
+    def keys(messages: Vector, options: Vector) -> pa.Array:
+        session = slot.live()
+        pairs = zip(flat(messages).to_pylist(), flat(options).to_pylist(), strict=True)
+        return pa.array(
+            [
+                None if text is None else session.request(session.resolve(given or NO_OPTIONS), text).key.hex()
+                for text, given in pairs
+            ],
+            pa.string(),
+        )
+
+    return keys
 
 
 def _landed(slot: Slot) -> Callable[[Vector, Vector], pa.Array]:

@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from importlib.resources import files
 
 import duckdb
 
 from duck_or.errors import DuckOrError
 from duck_or.session import SessionCore
+from duck_or.sql.family import asking_scripts
 from duck_or.sql.functions import Slot, functions
 from duck_or.sql.interrupt import stop_on_ctrl_c
-from duck_or.sql.plans import PLANNED
 
 log = logging.getLogger("duck_or")
 
 CATALOG = "duck_or"
-CHAT_FUNCTIONS = ("chat_completions", "try_chat_completions")
 
 _guard = threading.Lock()
 _slots: dict[int, Slot] = {}
@@ -80,20 +78,8 @@ def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnec
 
 
 def _run_macros(con: duckdb.DuckDBPyConnection, create: str, schema: str) -> None:
-    for script in [*_chat_scripts(), _script("tables.sql")]:
+    for script in [*(each.text for each in asking_scripts()), _script("tables.sql"), _script("key.sql")]:
         con.execute(script.replace("{create}", create).replace("{schema}", schema)).fetchall()
-
-
-def _chat_scripts() -> Iterator[str]:
-    template = _script("chat.sql")
-    for name in CHAT_FUNCTIONS:
-        script = template.replace("{udf}", f"__duck_or_{name}")
-        yield _filled(script, name, mark="", statement="epoch_us(now())")
-        yield _filled(script, PLANNED + name, mark="mark, ", statement="mark")
-
-
-def _filled(script: str, function: str, mark: str, statement: str) -> str:
-    return script.replace("{function}", function).replace("{mark}", mark).replace("{statement}", statement)
 
 
 def _script(name: str) -> str:

@@ -1,7 +1,7 @@
-"""DuckDB's vectors to groups of distinct texts, and outcomes back to a JSON vector.
+"""DuckDB's vectors to groups of distinct texts, and the values of these back to a vector of rows.
 
-Repeated rows are found by Arrow's dictionary encoding, at C++ speed, before any Python sees a row. What a request is,
-this module must not know.
+Repeated rows are found by Arrow's dictionary encoding, at C++ speed, before any Python sees a row. What a request is, and
+what a value, this module must not know.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from duck_or.engine.chunk import Answered, Cell, Group, Repeated
-from duck_or.outcome import Failure
+from duck_or.engine.chunk import Answered, Group, Repeated
+from duck_or.sql.columns import STRING_BYTES, Column
 from duck_or.sql.pages import Page, Pages
 
 Vector: TypeAlias = Any  # pa.ChunkedArray | pa.Array: pyarrow has no types of its own
@@ -29,31 +29,34 @@ CHUNK = 2048
 SAMPLED = 64
 """Rows of it that are looked at: of 1,000 texts in 2,048 rows, 64 rows show a repeat in 7 cases of 8."""
 
-STRING_BYTES = 2**31 - 1
-"""What the 32-bit offsets of Arrow's plain string type can address in one vector."""
-
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where one chunk's questions go. answer, repeat: the session's. pages: chunks answered before."""
+    """Where one chunk's questions go, and what their answers become.
+
+    answer, repeat: the session's. pages: chunks answered before. column: cells to values. resolve: the options with the
+    names of models resolved.
+    """
 
     answer: Callable[[Sequence[Group]], Answered]
     repeat: Callable[[Repeated], None]
     pages: Pages
-    failures_as_null: bool
+    column: Column
+    resolve: Callable[[str], str]
 
 
-def answer_rows(messages: Vector, options: Vector, desk: Desk) -> pa.Array:
-    """The JSON vector for one chunk: the outcome for each row, NULL where `messages` is NULL."""
-    texts, given = flat(messages), flat(options)
+def answer_rows(rows: Vector, options: Vector, desk: Desk) -> pa.Array:
+    """The values for one chunk: one for each row, NULL where the row's text is NULL."""
+    texts, given = flat(rows), flat(options)
     if texts.null_count == len(texts):
-        return json_vector(pa.nulls(len(texts), pa.string()))
+        return pa.nulls(len(texts), desk.column.type)
     if given.null_count == len(given):
-        return json_vector(_one_group(texts, NO_OPTIONS, desk))
+        return _one_group(texts, desk.resolve(NO_OPTIONS), desk)
     settings = given.fill_null(NO_OPTIONS).dictionary_encode()
-    if len(settings.dictionary) == 1:
-        return json_vector(_one_group(texts, settings.dictionary[0].as_py(), desk))
-    return json_vector(_many_groups(texts.dictionary_encode(), settings, desk))
+    names = [desk.resolve(name) for name in settings.dictionary.to_pylist()]
+    if len(names) == 1:
+        return _one_group(texts, names[0], desk)
+    return _many_groups(texts.dictionary_encode(), settings.indices, names, desk)
 
 
 def _one_group(texts: pa.Array, options: str, desk: Desk) -> pa.Array:
@@ -65,7 +68,7 @@ def _one_group(texts: pa.Array, options: str, desk: Desk) -> pa.Array:
         return page.answers
     group, indices = _distinct(texts, options, rows)
     cells, lasting = desk.answer([group])
-    answers = _strings(cells, desk.failures_as_null, len(texts))
+    answers = desk.column.make([group], cells, len(texts))
     if indices is not None:
         answers = answers.take(indices)
     if lasting:
@@ -100,21 +103,23 @@ def _sample() -> pa.Array:
     return pa.array(sorted(random.Random(0).sample(range(CHUNK), SAMPLED)))
 
 
-def _many_groups(texts: pa.DictionaryArray, settings: pa.DictionaryArray, desk: Desk) -> pa.Array:
-    """Each row its own options: group the distinct pairs by options, then put the outcomes back in row order."""
+def _many_groups(
+    texts: pa.DictionaryArray, settings: pa.Array, names: Sequence[str], desk: Desk
+) -> pa.Array:
+    """Each row its own options: group the distinct pairs by options, then put the values back in row order."""
     width = len(texts.dictionary)
-    pairs = settings.indices.to_numpy(zero_copy_only=False).astype(np.int64) * width
+    pairs = settings.to_numpy(zero_copy_only=False).astype(np.int64) * width
     valid = np.asarray(texts.indices.is_valid())
     pairs = pairs + texts.indices.fill_null(0).to_numpy(zero_copy_only=False)
     distinct, place, counts = np.unique(pairs[valid], return_inverse=True, return_counts=True)
     groups = []
     for setting in np.unique(distinct // width):
         mine = distinct // width == setting
-        names = texts.dictionary.take(pa.array(distinct[mine] % width)).to_pylist()
+        mine_texts = texts.dictionary.take(pa.array(distinct[mine] % width)).to_pylist()
         rows = counts[mine]
-        groups.append(Group(settings.dictionary[int(setting)].as_py(), names, int(rows.sum()), rows.tolist))
+        groups.append(Group(names[int(setting)], mine_texts, int(rows.sum()), rows.tolist))
     # `distinct` is sorted by options first: the groups in order, one after another, are in its order.
-    values = _strings(desk.answer(groups).cells, desk.failures_as_null, len(texts))
+    values = desk.column.make(groups, desk.answer(groups).cells, len(texts))
     indices = np.zeros(len(texts), dtype=np.int64)
     indices[valid] = place
     return values.take(pa.array(indices, mask=~valid))
@@ -124,26 +129,6 @@ def _count(indices: pa.Array, size: int) -> list[int]:
     counted = indices.drop_null().to_numpy(zero_copy_only=False)
     counts: list[int] = np.bincount(counted, minlength=size).tolist()
     return counts
-
-
-def _strings(cells: Sequence[Cell], failures_as_null: bool, rows: int) -> pa.Array:
-    """One string for each cell, in a type whose offsets can address `rows` of the longest."""
-    try:
-        values = pa.array(cells, pa.binary())
-    except pa.ArrowTypeError:  # not all are bytes: there are failures among them
-        return _strings([_value(cell, failures_as_null) for cell in cells], failures_as_null, rows)  # type: ignore[misc]
-    if isinstance(values, pa.Array) and values.nbytes * rows < STRING_BYTES:
-        return values.view(
-            pa.string()
-        )  # what has been parsed as JSON is UTF-8; a conversion would check it again
-    longest = max(len(cell) for cell in cells if cell)  # type: ignore[arg-type]
-    return pa.array(cells, pa.string() if longest * rows < STRING_BYTES else pa.large_string())
-
-
-def _value(cell: Cell, failures_as_null: bool) -> bytes | None:
-    if isinstance(cell, Failure):
-        return None if failures_as_null else cell.body
-    return cell
 
 
 def flat(vector: Vector) -> pa.Array:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from duck_or.engine.chunk import Answered, Cell, Group, Repeated
 from duck_or.outcome import Failure
+from duck_or.sql.columns import responses
 from duck_or.sql.pages import OVERHEAD, Page, Pages
 from duck_or.sql.vectors import CHUNK, Desk, answer_rows
 
@@ -23,7 +24,7 @@ class Answers:
     def __init__(self, page_bytes: int = 1 << 24, failures_as_null: bool = False) -> None:
         self.groups: list[Group] = []
         self.repeated: list[Repeated] = []
-        self.desk = Desk(self.answer, self.repeated.append, Pages(page_bytes), failures_as_null)
+        self.desk = Desk(self.answer, self.repeated.append, Pages(page_bytes), responses(failures_as_null), str)
 
     def answer(self, groups: Sequence[Group]) -> Answered:
         self.groups += groups
@@ -36,8 +37,7 @@ class Answers:
 
     def rows(self, texts: Sequence[str | None], options: Sequence[str | None]) -> list[str | None]:
         vector = answer_rows(pa.array(texts, pa.string()), pa.array(options, pa.string()), self.desk)
-        assert vector.type.extension_name == "arrow.json"
-        rows: list[str | None] = vector.storage.to_pylist()
+        rows: list[str | None] = vector.to_pylist()
         return rows
 
 

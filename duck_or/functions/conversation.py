@@ -1,0 +1,54 @@
+"""From a row's text to the messages that are sent for it, and from an answer to its text.
+
+A row's text is JSON: a string, or {"text": …, "images": […]} where there are images. Must not know what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from duck_or.errors import ArgumentError
+from duck_or.functions.template import Template, Unreadable
+from duck_or.json_values import canonical_json, shown
+from duck_or.lenient import mapping_of
+from duck_or.request import BodyTemplate, Request
+
+
+def conversing(template: BodyTemplate, system: str | None, read: Callable[[str], Any]) -> Template:
+    """The template that sends a row's text as the user's message. system: what is said first. read: the answer's text to
+    the SQL value; raises ValueError."""
+    head = b"[" if system is None else b"[" + canonical_json({"role": "system", "content": system}) + b","
+
+    def request(row: str) -> Request:
+        return template.seal(head + b'{"content":' + _content(row) + b',"role":"user"}]')
+
+    return Template(template.model, request, lambda body: read(answer_text(body)))
+
+
+def _content(row: str) -> bytes:
+    try:
+        value = orjson.loads(row)
+    except orjson.JSONDecodeError as error:
+        raise ArgumentError(f"the text cannot be sent: {error}") from error
+    if isinstance(value, str):
+        return orjson.dumps(value)
+    images = mapping_of(value).get("images")
+    if not isinstance(images, list) or not isinstance(value.get("text"), str):
+        raise ArgumentError(f"the first argument must be text; got {shown(value)}")
+    return canonical_json([{"type": "text", "text": value["text"]}, *images])
+
+
+def answer_text(body: bytes) -> str:
+    """The text of a completion. Raises Unreadable where it holds none: a refusal, a call of a tool."""
+    message = mapping_of(orjson.loads(body)["choices"][0]["message"])
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = (mapping_of(part).get("text") for part in content)
+        content = "".join(text for text in texts if isinstance(text, str))
+    if isinstance(content, str) and (content or not message.get("refusal")):
+        return content
+    said = message.get("refusal") or "a call of a tool" if message.get("tool_calls") else message.get("refusal")
+    raise Unreadable(f"the model gave no text but {shown(said) if said else 'something else'}")

@@ -1,0 +1,12 @@
+-- How far it is so, from 0 (not at all) to 1 (entirely).
+
+{create} {schema}"{name}"(
+    {mark}text, question, model := NULL, model_kwargs := NULL, provider := NULL
+) AS CAST(
+    {udf}(
+        CASE WHEN question IS NULL THEN NULL ELSE to_json(text::VARCHAR) END,
+        json_object('function', 'score', 'question', question, 'model', model, 'model_kwargs', model_kwargs,
+                    'provider', provider),
+        {statement}
+    ) AS DOUBLE
+);

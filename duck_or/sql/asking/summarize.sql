@@ -1,0 +1,9 @@
+-- A few sentences, in the text's own language.
+
+{create} {schema}"{name}"(
+    {mark}text, model := NULL, model_kwargs := NULL, provider := NULL
+) AS {udf}(
+    to_json(text::VARCHAR),
+    json_object('function', 'summarize', 'model', model, 'model_kwargs', model_kwargs, 'provider', provider),
+    {statement}
+);

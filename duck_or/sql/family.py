@@ -1,0 +1,78 @@
+"""The family of functions that ask: their names, their scripts, and the macros that are made of these.
+
+Each function has four macros: itself and its try_ form, and both once more for planned statements, where a mark is the
+first argument. What stands in the places of a script:
+
+{create} {schema} {name}   CREATE OR REPLACE [TEMP] MACRO, and where it goes
+{mark}                     "mark, " in a planned statement
+{udf}                      the Python function behind it
+{statement}                what tells the chunks of one statement from those of another. Usually it is epoch_us(now()): fixed
+                           within a statement (and within an open transaction: what failed in it is asked again in the next
+                           one) and, unlike current_query() and current_query_id(), not volatile (a volatile call would be
+                           evaluated for every row under ORDER BY ... LIMIT). In a planned statement it is the mark.
+
+The macros give the arguments their names and defaults and pack them into two JSON values, which DuckDB does in C++ and, for
+constants, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import NamedTuple
+
+from duck_or.sql.plans import PLANNED
+
+
+class Asking(NamedTuple):
+    """script: in duck_or/sql/asking. udf: the kind of Python function behind it (see `functions`). names: that it has."""
+
+    script: str
+    udf: str
+    names: tuple[str, ...]
+
+
+# DuckDB's grammar takes `extract(` and `summarize(` for something else unless they are quoted or qualified.
+FAMILY: tuple[Asking, ...] = (
+    Asking("chat_completions", "chat_completions", ("chat_completions",)),
+    Asking("prompt", "ask", ("prompt",)),
+    Asking("prompt_as", "ask", ("prompt_as",)),
+    Asking("classify", "ask", ("classify",)),
+    Asking("extract", "ask", ("extract", "llm_extract")),
+    Asking("llm_filter", "ask", ("llm_filter",)),
+    Asking("score", "ask", ("score",)),
+    Asking("summarize", "ask", ("summarize", "llm_summarize")),
+    Asking("translate", "ask", ("translate",)),
+    Asking("embed", "embed", ("embed",)),
+    Asking("rerank", "ask", ("rerank",)),
+    Asking("llm_reduce", "reduce", ("llm_reduce",)),
+)
+
+TRY = "try_"
+
+ASKING: frozenset[str] = frozenset(
+    prefix + name for each in FAMILY for name in each.names for prefix in ("", TRY)
+)
+"""Every name under which something is asked."""
+
+
+class Script(NamedTuple):
+    """A macro's name, and the statement that creates it, with {create} and {schema} still to be filled in."""
+
+    name: str
+    text: str
+
+
+def asking_scripts() -> Iterator[Script]:
+    for asking in FAMILY:
+        template = files("duck_or.sql").joinpath("asking", f"{asking.script}.sql").read_text("utf-8")
+        for name in asking.names:
+            for prefix in ("", TRY):
+                script = template.replace("{udf}", f"__duck_or_{prefix}{asking.udf}")
+                yield _filled(script, prefix + name, mark="", statement="epoch_us(now())")
+                yield _filled(script, PLANNED + prefix + name, mark="mark, ", statement="mark")
+
+
+def _filled(script: str, name: str, mark: str, statement: str) -> Script:
+    filled = script.replace("{name}", name).replace("{mark}", mark).replace("{statement}", statement)
+    return Script(name, filled)
