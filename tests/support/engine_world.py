@@ -86,6 +86,11 @@ NEVER = Reply(None)
 Script: TypeAlias = Mapping[str, Sequence[Reply]]
 
 
+def _name(messages: str | list[str]) -> str:
+    """A correction puts the wrong answer and the complaint behind what was asked."""
+    return messages if isinstance(messages, str) else messages[0]
+
+
 @dataclass(frozen=True)
 class Send:
     name: str
@@ -100,6 +105,7 @@ class ScriptedTransport:
     script: Script
     otherwise: Callable[[str], Reply] = field(default=lambda name: answer(name))
     sends: list[Send] = field(default_factory=list)
+    bodies: list[bytes | None] = field(default_factory=list)
     in_flight: int = 0
     cancelled: list[str] = field(default_factory=list)
     closed: bool = False
@@ -108,11 +114,12 @@ class ScriptedTransport:
     _attempts: Counter[str] = field(default_factory=Counter)
 
     async def send(self, method: str, path: str, body: bytes | None = None) -> RawResponse:
-        name = path if body is None else orjson.loads(body)["messages"]
+        name = path if body is None else _name(orjson.loads(body)["messages"])
         replies = self.script.get(name) or [self.otherwise(name)]
         reply = replies[min(self._attempts[name], len(replies) - 1)]
         self._attempts[name] += 1
         self.in_flight += 1
+        self.bodies.append(body)
         if name in self._flying:
             self.overlapped.add(name)
         self._flying.add(name)
