@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from duck_or.arguments import read_options
-from duck_or.functions import ranking, texts, typed
+from duck_or.functions import embeddings, ranking, texts, typed
 from duck_or.functions.template import Call, Template, Unreadable
 from duck_or.json_values import JsonObject
 from duck_or.request import BodyTemplate
@@ -29,6 +29,7 @@ FUNCTIONS: Mapping[str, Callable[[Call], Template]] = {
     "summarize": texts.summarize,
     "translate": texts.translate,
     "llm_reduce": texts.reduce_step,
+    "embed": embeddings.embed,
     "rerank": ranking.rerank,
 }
 
