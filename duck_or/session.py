@@ -18,6 +18,7 @@ from duck_or.errors import RequestFailed, SessionClosed, TransportError
 from duck_or.functions import Template
 from duck_or.history import ModelHistory, history_of
 from duck_or.models import Model, listed
+from duck_or.named import Named
 from duck_or.outcome import Failure
 from duck_or.parts import MemoryShares, Parts, endpoint_of, memory_shares, terms_of
 from duck_or.request import Request
@@ -42,6 +43,7 @@ class SessionCore:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._parts: Parts | None = Parts(settings)
+        self._named = Named()
 
     # --- chunk by chunk ------------------------------------------------------------------------------------------
 
@@ -76,8 +78,14 @@ class SessionCore:
         return template
 
     def resolve(self, options: str) -> str:
-        """The options with a model's alias replaced by what it stands for."""
-        return options
+        """The options with a model's alias replaced by what it stands for: what all that takes options must be given."""
+        return self._named.resolve(options, self.settings.model)
+
+    @property
+    def named(self) -> Named:
+        """The prompts and the models' aliases that were set in this session."""
+        self._live()
+        return self._named
 
     def context_length(self, options: str) -> int | None:
         """Tokens that the model which these options name takes at most; None where the service does not say."""

@@ -9,13 +9,42 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from duck_or.simulator import Scenario
-from duck_or.simulator.service import CHAT, Service, Turn
+from duck_or.simulator import FAULTS, Scenario
+from duck_or.simulator.paths import CHAT, EMBEDDINGS
+from duck_or.simulator.service import Service, Turn
 
 NOW = 1_800_000_000.0
 SECRET = "sk-or-v1-very-secret-9876"
 KEY = {"Authorization": f"Bearer {SECRET}"}
 HELLO = [{"role": "user", "content": "hello"}]
+
+MOOD = {
+    "type": "object",
+    "properties": {"mood": {"type": "string", "enum": ["good", "bad"]}, "stars": {"type": "integer"}},
+    "required": ["mood", "stars"],
+    "additionalProperties": False,
+}
+
+
+def as_schema(schema: Any) -> dict[str, Any]:
+    """The `response_format` that asks for it."""
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": True, "schema": schema},
+    }
+
+
+STRUCK: tuple[tuple[str, dict[str, Any]], ...] = (
+    (CHAT, {"messages": HELLO}),
+    (CHAT, {"messages": HELLO, "response_format": as_schema(MOOD)}),
+    (EMBEDDINGS, {"input": ["one", "two"], "dimensions": 4}),
+)
+
+
+def struck_by(name: str) -> tuple[str, dict[str, Any]]:
+    """The path and body of a request that this fault can strike."""
+    path, body = next((path, body) for path, body in STRUCK if FAULTS[name].strikes(path, body))
+    return path, {"model": f"fake/err-{name}", **body}
 
 
 class Account:

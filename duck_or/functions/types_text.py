@@ -37,16 +37,27 @@ class SqlType:
 
 
 def read_type(text: str) -> SqlType:
-    """The type that `text` names. Raises ArgumentError: not a type, or one of an extension or the user's own."""
+    """The type that `text` names. Raises ArgumentError: not one type, or one of an extension or the user's own."""
     with _ONE_AT_A_TIME:
+        parser = _parser()
         try:
-            return _taken_apart(_parser().sqltype(text))
+            found = parser.sqltype(text)
+            # By itself `INTEGER, b VARCHAR` passes for INTEGER, as does `INTEGER NOT NULL`: not so within a STRUCT.
+            fields = parser.sqltype(f"STRUCT(a {text}\n)").children
+            if [str(field) for _, field in fields] == [str(found)]:
+                return _taken_apart(found)
         except duckdb.Error as error:
-            raise ArgumentError(
-                f"{text!r} is not a type that DuckDB knows here. Use a type in text such as 'INTEGER', "
-                "'VARCHAR[]', 'STRUCT(name VARCHAR, score DOUBLE)' or 'ENUM(''a'', ''b'')'; write a type made "
-                "with CREATE TYPE in full"
-            ) from error
+            parser.close()  # after some errors DuckDB 1.4 refuses whatever the connection is asked next
+            _parser.cache_clear()
+            raise _unknown(text) from error
+    raise _unknown(text)
+
+
+def _unknown(text: str) -> ArgumentError:
+    return ArgumentError(
+        f"{text!r} is not a type that DuckDB knows here. Use a type in text such as 'INTEGER', 'VARCHAR[]', "
+        "'STRUCT(name VARCHAR, score DOUBLE)' or 'ENUM(''a'', ''b'')'; write a type made with CREATE TYPE in full"
+    )
 
 
 @lru_cache(maxsize=1)
@@ -69,9 +80,8 @@ def _taken_apart(found: DuckDBPyType, depth: int = 0) -> SqlType:
     kind, text = found.id, str(found)
     if kind == "varchar" and text == "JSON":  # JSON is a VARCHAR under another name
         return SqlType("json", text, {})
-    if kind in _NESTED:
-        parts: list[tuple[str, Any]] = found.children
-        inner = {name: _taken_apart(part, depth + 1) for name, part in parts if not isinstance(part, int)}
-        return SqlType(kind, text, inner, tuple(part for _, part in parts if isinstance(part, int)))
-    parameters = [part for _, part in found.children] if kind in _PARAMETRISED else []
-    return SqlType(kind, text, {}, tuple(parameters[0] if kind == "enum" else parameters))
+    parts: list[tuple[str, Any]] = found.children if kind in _NESTED | _PARAMETRISED else []
+    if kind == "enum":
+        return SqlType(kind, text, {}, tuple(parts[0][1]))
+    inner = {name: _taken_apart(part, depth + 1) for name, part in parts if not isinstance(part, int)}
+    return SqlType(kind, text, inner, tuple(part for _, part in parts if isinstance(part, int)))

@@ -1,20 +1,21 @@
 """What the simulated model says: a pure function of the request body and its fingerprint.
 
 By default one readable sentence that quotes the last user message. `response_format` and tools are obeyed, `max_tokens`
-cuts, and a line `echo: TEXT` in the last user message makes the answer exactly TEXT.
+cuts thought and answer together, and a line `echo: TEXT` in the last user message makes the answer exactly TEXT.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from duck_or.simulator.catalog import Model
 from duck_or.simulator.draws import number
+from duck_or.simulator.reasoning import thought_tokens
 from duck_or.simulator.schema_answers import conforming
 from duck_or.simulator.usage import count_tokens, cut, max_tokens
 
@@ -43,16 +44,26 @@ _OBJECT_SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """content: None when tools are called. finish_reason: stop, length or tool_calls. tokens: of the completion."""
+    """content: None when tools are called. finish_reason: stop, length or tool_calls.
+
+    tokens: of the completion, `thought` of them reasoning.
+    """
 
     content: str | None
     finish_reason: str
     tokens: int
     tool_calls: tuple[dict[str, Any], ...] = ()
+    thought: int = 0
 
 
 def answer_to(body: Mapping[str, Any], model: Model, of: bytes) -> Answer:
     """Raises UnsatisfiableError when a schema of the request accepts nothing that can be made."""
+    asked = max_tokens(body)
+    limit = model.default_limit if asked is None else asked
+    return _within(limit, _unlimited(body, model, of), thought_tokens(body, model))
+
+
+def _unlimited(body: Mapping[str, Any], model: Model, of: bytes) -> Answer:
     question = last_user_text(body["messages"])
     echo = _ECHO.search(question) if "echo:" in question else None
     if echo is None and (tools := _tools_to_call(body)):
@@ -62,8 +73,19 @@ def answer_to(body: Mapping[str, Any], model: Model, of: bytes) -> Answer:
     elif model.id == "fake/echo":
         text = question
     else:
-        text = _formatted(body.get("response_format"), of) or _sentence(question, of)
-    return _limited(text, max_tokens(body))
+        text = _formatted(body, of) or _sentence(question, of)
+    return Answer(text, "stop", count_tokens(text))
+
+
+def _within(limit: int | None, whole: Answer, thought: int) -> Answer:
+    """What is left of the answer when thought and answer together may take `limit` tokens."""
+    if limit is None or thought + whole.tokens <= limit:
+        return replace(whole, tokens=thought + whole.tokens, thought=thought)
+    if thought >= limit:
+        return Answer("", "length", limit, thought=limit)
+    if whole.content is None:  # calls are never cut
+        return replace(whole, tokens=limit, thought=thought)
+    return Answer(cut(whole.content, limit - thought), "length", limit, thought=thought)
 
 
 def last_user_text(messages: list[dict[str, Any]]) -> str:
@@ -87,20 +109,15 @@ def _sentence(question: str, of: bytes) -> str:
     return f'Simulated answer {of[:3].hex()} to "{quoted}": {_REMARKS[of[3] % len(_REMARKS)]}'
 
 
-def _formatted(response_format: Any, of: bytes) -> str | None:
-    kind = response_format.get("type") if isinstance(response_format, dict) else None
+def _formatted(body: Mapping[str, Any], of: bytes) -> str | None:
+    wanted = body.get("response_format")
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind == "json_object":
         return orjson.dumps(conforming(_OBJECT_SCHEMA, of)).decode()
-    if kind == "json_schema":
-        return orjson.dumps(conforming(response_format["json_schema"].get("schema", True), of)).decode()
+    if wanted and kind == "json_schema":
+        schema = wanted["json_schema"].get("schema", True)
+        return orjson.dumps(conforming(schema, of, body["messages"])).decode()
     return None
-
-
-def _limited(text: str, limit: int | None) -> Answer:
-    tokens = count_tokens(text)
-    if limit is not None and tokens > limit:
-        return Answer(cut(text, limit), "length", limit)
-    return Answer(text, "stop", tokens)
 
 
 def _tools_to_call(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -49,6 +49,9 @@ class Model:
 
     permaslug: the dated name that comes back in a response. providers: slugs, the preferred one first.
     prompt, completion: USD per token, as strings. stop_word: the provider's own finish reason for `stop`.
+    request: USD per request, which for a rerank model is a search of up to a hundred documents.
+    thinks: the fewest and the most tokens of reasoning before an answer. default_limit: the provider's `max_tokens` for
+    requests without one. about: what is peculiar to it.
     fault: name of the fault this model always (or, with `fault_once`, at first) answers with.
     """
 
@@ -64,6 +67,10 @@ class Model:
     inputs: tuple[str, ...] = ("text",)
     output: str = "text"
     parameters: tuple[str, ...] = _CHAT_PARAMETERS
+    request: str = "0"
+    thinks: tuple[int, int] | None = None
+    default_limit: int | None = None
+    about: str = "Answers are made up, prices are an example."
     fault: str | None = None
     fault_once: bool = False
 
@@ -80,7 +87,7 @@ class Model:
             "hugging_face_id": None,
             "name": self.name,
             "created": self.created,
-            "description": f"{self.name}, simulated: answers are made up, prices are an example.",
+            "description": f"{self.name}, simulated. {self.about}",
             "context_length": self.context,
             "architecture": {
                 "modality": f"{inputs}->{self.output}",
@@ -105,7 +112,7 @@ class Model:
         }
 
     def pricing(self) -> dict[str, str]:
-        return {"prompt": self.prompt, "completion": self.completion, "request": "0", "image": "0"}
+        return {"prompt": self.prompt, "completion": self.completion, "request": self.request, "image": "0"}
 
     def endpoints(self) -> list[dict[str, Any]]:
         """The `endpoints` of `GET /models/{author}/{slug}/endpoints`."""
@@ -133,8 +140,10 @@ class Model:
 _IMAGE = ("text", "image")
 _MANY = ("text", "image", "file", "audio", "video")
 _FILES = ("text", "image", "file")
+_THINKING = (*_CHAT_PARAMETERS, "reasoning", "include_reasoning", "reasoning_effort")
 _GOOGLE = ("google-vertex", "google-ai-studio")
 _CLAUDE = ("anthropic", "amazon-bedrock", "google-vertex")
+_ENDLESS = 1 << 40
 _LLAMA = "meta-llama/llama-3.3-70b-instruct"
 
 # fmt: off
@@ -157,10 +166,15 @@ _LISTED = (
     Model("fake/model", "Simulator: Model", "fake/model-20260101", ("simulator",), "0.000001", "0.000002", 131_072, 1767225600, "stop", _MANY),
     Model("fake/echo", "Simulator: Echo", "fake/echo-20260101", ("simulator",), "0.000001", "0.000002", 131_072, 1767225600, "stop", _MANY),
     Model("fake/no-tools", "Simulator: without tools", "fake/no-tools-20260101", ("simulator",), "0.000001", "0.000002", 8_192, 1767225600, "stop", parameters=("max_tokens", "temperature")),
+    Model("fake/short", "Simulator: short context", "fake/short-20260101", ("simulator",), "0.000001", "0.000002", 1_024, 1767225600, about="Context of 1,024 tokens; with `check_context` a longer prompt is a 400."),
+    Model("fake/reasoner", "Simulator: Reasoner", "fake/reasoner-20260101", ("simulator",), "0.000001", "0.000002", 131_072, 1767225600, parameters=_THINKING, thinks=(200, 800), about="Thinks for 200 to 800 tokens before it answers: max_tokens up to 200 is never enough, 800 and the answer's length always."),
+    Model("fake/reasoner-capped", "Simulator: Reasoner with a default limit", "fake/reasoner-capped-20260101", ("simulator",), "0.000001", "0.000002", 131_072, 1767225600, parameters=_THINKING, thinks=(1_100, 2_000), default_limit=1_024, about="Thinks for 1,100 to 2,000 tokens; without max_tokens its provider stops at 1,024, before any answer."),
+    Model("fake/overthinker", "Simulator: Overthinker", "fake/overthinker-20260101", ("simulator",), "0.000001", "0.000002", 131_072, 1767225600, parameters=_THINKING, thinks=(_ENDLESS, _ENDLESS), default_limit=1_024, about="Thinks until max_tokens (1,024 if there is none) is used up, and never answers."),
+    Model("fake/never-valid", "Simulator: never valid", "fake/never-valid-20260101", ("simulator",), "0.000001", "0.000002", 131_072, 1767225600, about="An answer to a json_schema breaks it, however often one complains.", fault="invalid-answer-always"),
     Model("openai/text-embedding-3-small", "OpenAI: Text Embedding 3 Small", "openai/text-embedding-3-small", ("openai",), "0.00000002", "0", 8_192, 1761862866, output="embeddings", parameters=()),
     Model("fake/embedding", "Simulator: Embedding", "fake/embedding-20260101", ("simulator",), "0.00000001", "0", 8_192, 1767225600, output="embeddings", parameters=()),
-    Model("cohere/rerank-v3.5", "Cohere: Rerank v3.5", "cohere/rerank-v3.5", ("cohere",), "0", "0", 4_096, 1733190000, output="rerank", parameters=()),
-    Model("fake/rerank", "Simulator: Rerank", "fake/rerank-20260101", ("simulator",), "0", "0", 4_096, 1767225600, output="rerank", parameters=()),
+    Model("cohere/rerank-v3.5", "Cohere: Rerank v3.5", "cohere/rerank-v3.5", ("cohere",), "0", "0", 4_096, 1733190000, output="rerank", parameters=(), request="0.002"),
+    Model("fake/rerank", "Simulator: Rerank", "fake/rerank-20260101", ("simulator",), "0", "0", 4_096, 1767225600, output="rerank", parameters=(), request="0.002"),
 )
 # fmt: on
 MODELS: dict[str, Model] = {model.id: model for model in _LISTED}
@@ -179,9 +193,15 @@ _VARIANTS = frozenset({"nitro", "floor", "exacto", "online", "extended", "thinki
 _ALWAYS, _ONCE = "fake/err-", "fake/err-once-"
 
 
+_MADE_UP = {"text": "fake/model", "embeddings": "fake/embedding", "rerank": "fake/rerank"}  # by output
+
+
 @lru_cache(maxsize=4096)
-def find_model(asked: str, any_model: bool = False) -> Model | None:
-    """The model that `asked` means: aliases resolved, presets and dynamic variants taken off. None if there is none."""
+def find_model(asked: str, any_model: bool = False, output: str = "text") -> Model | None:
+    """The model that `asked` means: aliases resolved, presets and dynamic variants taken off. None if there is none.
+
+    output: what a model that is not listed (`fake/err-…`, or any with `any_model`) is taken to produce.
+    """
     name, _, _ = asked.partition("@preset/")
     name = ALIASES.get(name or "openrouter/auto", name)
     while name not in MODELS:
@@ -193,17 +213,18 @@ def find_model(asked: str, any_model: bool = False) -> Model | None:
         name = base
     if model := MODELS.get(name):
         return model
+    like = MODELS[_MADE_UP[output]]
     if name.startswith(_ALWAYS):
-        return _faulty(name)
+        return _faulty(name, like)
     author, slash, slug = name.partition("/")
     if any_model and author and slash and slug:
-        return replace(MODELS["fake/model"], id=name, permaslug=name, name=name)
+        return replace(like, id=name, permaslug=name, name=name)
     return None
 
 
-def _faulty(name: str) -> Model | None:
+def _faulty(name: str, like: Model) -> Model | None:
     once = name.startswith(_ONCE)
     fault = name.removeprefix(_ONCE if once else _ALWAYS)
     if fault not in FAULTS:
         return None
-    return replace(MODELS["fake/model"], id=name, permaslug=f"{name}-20260101", fault=fault, fault_once=once)
+    return replace(like, id=name, permaslug=f"{name}-20260101", fault=fault, fault_once=once)

@@ -22,7 +22,7 @@ def completion_of(
         "role": "assistant",
         "content": answer.content,
         "refusal": None,
-        "reasoning": None,
+        "reasoning": f"Simulated thought, {answer.thought} tokens long." if answer.thought else None,
     }
     if answer.tool_calls:
         message["tool_calls"] = list(answer.tool_calls)
@@ -42,7 +42,7 @@ def completion_of(
                 "message": message,
             }
         ],
-        "usage": usage_of(route.model, prompt_tokens(body), answer.tokens),
+        "usage": usage_of(route.model, prompt_tokens(body), answer.tokens, answer.thought),
     }
 
 

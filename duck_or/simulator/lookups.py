@@ -16,12 +16,18 @@ _SETTLING = 0.5  # seconds before `/generation` knows an answer
 _INITIAL_CREDITS = 100.0  # shown where the scenario sets no balance
 
 
+_LISTS: dict[str, dict[str, str]] = {  # path → what it says by itself
+    "/models": {},
+    "/embeddings/models": {"output_modalities": "embeddings"},
+}
+
+
 def look_up(
     service: Service, path: str, query: Mapping[str, str], authorization: str | None, now: float
 ) -> Reply:
     """The reply to `GET path` (path without `/api/v1`)."""
-    if path == "/models":
-        return _models(query)
+    if path in _LISTS:
+        return _models({**query, **_LISTS[path]})
     if path == "/providers":
         return json_reply({"data": [{"name": name, "slug": slug} for slug, name in PROVIDERS.items()]})
     if path.startswith(("/models/", "/model/")):
@@ -33,12 +39,14 @@ def look_up(
 
 
 def _models(query: Mapping[str, str]) -> Reply:
-    output = query.get("output_modalities", "text")
+    """Those that produce text unless `output_modalities` says otherwise; prices in `pricing` (rerank: per `request`)."""
+    outputs = query.get("output_modalities", "text").split(",")
     wanted = query.get("supported_parameters", "")
     listed = [
         model.listing()
         for model in MODELS.values()
-        if output in (model.output, "all") and (not wanted or set(wanted.split(",")) <= set(model.parameters))
+        if (model.output in outputs or "all" in outputs)
+        and (not wanted or set(wanted.split(",")) <= set(model.parameters))
     ]
     return json_reply({"data": listed, "total_count": len(listed), "links": {"next": None}})
 

@@ -48,6 +48,9 @@ class Stats:
     body; answered_again: answers beyond the first per body, each of them paid twice.
     max_per_body, max_per_second: the most requests for one body, and in one clock second.
     max_in_flight: without any latency a request is answered in one go, so this stays at 1.
+    by_path: requests by path (`/chat/completions`, `/embeddings`, `/rerank`) that came since.
+    texts_asked, max_texts: texts in embeddings requests, altogether and at most in one, whatever became of them;
+    texts_embedded: texts in those that were answered. documents_ranked: documents in rerank requests answered.
     connections: TCP connections accepted. other_requests: to `/models`, `/key` and the like. cost_usd: charged.
     """
 
@@ -67,6 +70,11 @@ class Stats:
     other_requests: int = 0
     cache_hits: int = 0
     cost_usd: float = 0.0
+    texts_asked: int = 0
+    texts_embedded: int = 0
+    max_texts: int = 0
+    documents_ranked: int = 0
+    by_path: dict[str, int] = field(default_factory=dict)
     by_status: dict[int, int] = field(default_factory=dict)
     by_fault: dict[str, int] = field(default_factory=dict)
 
@@ -97,15 +105,18 @@ class Ledger:
         self.answered = self.refused = self.faulted = self.abandoned = 0
         self.connections = self.other_requests = self.cache_hits = self.answered_again = 0
         self.cost_usd = 0.0
+        self.texts_asked = self.texts_embedded = self.max_texts = self.documents_ranked = 0
+        self.by_path: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
         self.by_fault: Counter[str] = Counter()
         self._bodies: dict[bytes, int] = {}
         self._answered_bodies: set[bytes] = set()
         self._second, self._this_second, self._max_per_second = -1, 0, 0
 
-    def arrived(self, now: float) -> None:
+    def arrived(self, path: str, now: float) -> None:
         """A model call came in."""
         self.requests += 1
+        self.by_path[path] += 1
         self.in_flight += 1
         if self.in_flight > self.max_in_flight:
             self.max_in_flight = self.in_flight
@@ -119,6 +130,11 @@ class Ledger:
     def asked(self, of: bytes) -> None:
         """The body with this fingerprint."""
         self._bodies[of] = self._bodies.get(of, 0) + 1
+
+    def texts_came(self, texts: int) -> None:
+        """An embeddings request with so many texts."""
+        self.texts_asked += texts
+        self.max_texts = max(self.max_texts, texts)
 
     def answered_body(self, of: bytes) -> None:
         self.answered += 1
@@ -154,6 +170,11 @@ class Ledger:
             other_requests=self.other_requests,
             cache_hits=self.cache_hits,
             cost_usd=self.cost_usd,
+            texts_asked=self.texts_asked,
+            texts_embedded=self.texts_embedded,
+            max_texts=self.max_texts,
+            documents_ranked=self.documents_ranked,
+            by_path=dict(self.by_path),
             by_status=dict(self.by_status),
             by_fault=dict(self.by_fault),
         )

@@ -47,6 +47,8 @@ def _try(name: str, body: Mapping[str, Any], any_model: bool) -> Route | Reply:
             404,
             f"No endpoints found that support tool use. To learn more about provider routing, visit: {_DOCS}/provider-routing",
         )
+    if (unable := _unable(body, model)) is not None:
+        return unable
     preferences = body.get("provider")
     return _with_provider(model, preferences) if preferences else Route(model, model.providers[0])
 
@@ -59,6 +61,18 @@ def model_not_found(name: str) -> Reply:
         "docs_url": f"{_DOCS}/api-reference/errors-and-debugging",
     }
     return error_reply(400, f"{name} is not a valid model ID", availability=availability)
+
+
+def _unable(body: Mapping[str, Any], model: Model) -> Reply | None:
+    """The 404 for a model that would ignore what the request insists on: the form of the answer."""
+    required = (body.get("provider") or {}).get("require_parameters")
+    if not required or not body.get("response_format") or "response_format" in model.parameters:
+        return None
+    return error_reply(
+        404,
+        "No endpoints found that can handle the requested parameters. To learn more about provider routing, "
+        f"visit: {_DOCS}/provider-routing",
+    )
 
 
 def _with_provider(model: Model, preferences: Mapping[str, Any]) -> Route | Reply:

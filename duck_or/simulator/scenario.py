@@ -38,6 +38,9 @@ class Scenario:
     in_flight_budget_usd: the sum of all holds (prompt + max_tokens, priced); over it 402 with Retry-After.
     settle_after: how long the real cost keeps counting against the in-flight budget after the answer.
 
+    check_context: refuse a chat whose prompt and max_tokens exceed its model's context_length, as real services do.
+    max_texts: an embeddings request with more is a 400. max_texts_tokens: likewise for all its texts together.
+
     keys: accepted API keys; empty accepts every `sk-or-…` except `sk-or-invalid…`.
     any_model: accept every `author/slug`, at the price of `fake/model`.
     response_cache: honour `X-OpenRouter-Cache: true`. gzip: compress when the client accepts it.
@@ -66,6 +69,10 @@ class Scenario:
     key_limit_status: Literal[402, 403] = 403
     in_flight_budget_usd: float | None = None
     settle_after: float = 2.0
+
+    check_context: bool = False
+    max_texts: int = 2048
+    max_texts_tokens: int = 300_000
 
     keys: tuple[str, ...] = ()
     any_model: bool = False
@@ -118,6 +125,8 @@ _RANGES: dict[str, tuple[float, bool, float]] = {
     "key_limit_usd": (0, True, 1e12),
     "in_flight_budget_usd": (0, False, 1e12),
     "settle_after": (0, True, 86_400),
+    "max_texts": (1, True, 1e9),
+    "max_texts_tokens": (1, True, 1e12),
 }
 _MAY_BE_NONE = frozenset(knob.name for knob in fields(Scenario) if "None" in str(knob.type))
 

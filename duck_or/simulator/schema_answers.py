@@ -3,28 +3,34 @@
 Covers what structured outputs allow: type, enum, const, properties, required, additionalProperties, items, prefixItems,
 sizes and ranges, multipleOf, uniqueItems, anyOf, oneOf, allOf, $ref (recursive ones too), and the common formats. `not`,
 `if` and patterns that none of a few stock texts match are beyond it: the first two are ignored, the last is refused.
+Where the conversation or a description suggests a value (`sense`, `schema_hints`), it is that one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from duck_or.simulator.draws import number
+from duck_or.simulator.schema_hints import with_hints
 from duck_or.simulator.schema_scalars import SCALARS, UnsatisfiableError
+from duck_or.simulator.sense import Sense
 
 _ROOMY, _DEEPEST = 3, 24  # from the first depth on only what is required; past the second we give up
 
 
-def conforming(schema: Any, of: bytes) -> Any:
-    """A value that `schema` accepts, a pure function of (schema, of). Raises UnsatisfiableError."""
+def conforming(schema: Any, of: bytes, messages: Sequence[Mapping[str, Any]] = ()) -> Any:
+    """A value that `schema` accepts, a pure function of the arguments. Raises UnsatisfiableError.
+
+    messages: the conversation that the value is to make sense in.
+    """
     if (problem := _problem_with(orjson.dumps(schema))) is not None:
         raise UnsatisfiableError(problem)
-    return _Maker(schema, of).make(schema, "$", 0)
+    return _Maker(schema, of, Sense(messages)).make(schema, "$", 0)
 
 
 @lru_cache(maxsize=256)
@@ -40,9 +46,10 @@ def _problem_with(schema: bytes) -> str | None:
 
 
 class _Maker:
-    def __init__(self, root: Any, of: bytes) -> None:
+    def __init__(self, root: Any, of: bytes, sense: Sense) -> None:
         self._root = root
         self._of = of
+        self._sense = sense
 
     def make(self, schema: Any, path: str, depth: int) -> Any:
         if depth > _DEEPEST:
@@ -54,11 +61,12 @@ class _Maker:
         if "const" in flat:
             return flat["const"]
         if "enum" in flat:
-            return self._pick(flat["enum"], path)
+            named = self._sense.label(flat["enum"]) if self._sense.text else None
+            return self._pick(flat["enum"], path) if named is None else named
         for several in ("anyOf", "oneOf"):
             if several in flat:
                 return self._first_possible(flat, several, path, depth)
-        return self._of_type(flat, path, depth)
+        return self._of_type(with_hints(flat), path, depth)
 
     def _flatten(self, schema: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
         """The schema with `$ref` and `allOf` merged into it."""
@@ -90,6 +98,8 @@ class _Maker:
 
     def _first_possible(self, schema: dict[str, Any], several: str, path: str, depth: int) -> Any:
         options = list(schema[several])
+        if _NULL in options and self._sense.text:
+            options = self._likely(options, path)
         start = number(self._of, path + several, len(options)) if options else 0
         ordered = options[start:] + options[:start]
         if depth >= _ROOMY:
@@ -102,11 +112,25 @@ class _Maker:
                 reason = str(problem)
         raise UnsatisfiableError(f"{path}: {reason}")
 
+    def _likely(self, options: list[Any], path: str) -> list[Any]:
+        """Of alternatives of which one is null, null alone where the text holds no value that could be looked for."""
+        plain = [
+            option for option in options if isinstance(option, dict) and option.get("type") in _LOOKED_FOR
+        ]
+        found = [
+            option for option in plain if self._sense.value(with_hints(option), self._of, path) is not None
+        ]
+        nothing = plain and not found and len(plain) == len(options) - 1
+        return [_NULL] if nothing else found or [option for option in options if option != _NULL] or options
+
     def _of_type(self, schema: dict[str, Any], path: str, depth: int) -> Any:
         types = _types(schema)
         kind = self._pick(types, path) if depth < _ROOMY else min(types, key=_TYPE_WEIGHT.__getitem__)
         if kind in SCALARS:
-            return SCALARS[kind](schema, self._of, path)
+            sensible = (
+                self._sense.value({**schema, "type": kind}, self._of, path) if self._sense.text else None
+            )
+            return SCALARS[kind](schema, self._of, path) if sensible is None else sensible
         if kind == "array":
             return self._array(schema, path, depth)
         return self._object(schema, path, depth)
@@ -118,13 +142,17 @@ class _Maker:
 
     def _array(self, schema: dict[str, Any], path: str, depth: int) -> list[Any]:
         fewest, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
-        prefix = schema.get("prefixItems", [])
+        prefix, inner = schema.get("prefixItems", []), schema.get("items", True)
+        if self._sense.text and not prefix and isinstance(inner, dict) and "enum" in inner:
+            chosen = self._sense.all_labels(inner["enum"])
+            if fewest <= len(chosen) <= most:
+                return chosen
         wanted = (
             fewest if depth >= _ROOMY else min(most, max(fewest, len(prefix), 1) + number(self._of, path, 3))
         )
         items: list[Any] = []
         for index in range(int(wanted)):
-            item = prefix[index] if index < len(prefix) else schema.get("items", True)
+            item = prefix[index] if index < len(prefix) else inner
             places = [f"{path}[{index}.{again}]" for again in range(20 if schema.get("uniqueItems") else 1)]
             try:
                 items.append(self._item(item, places, items, depth))
@@ -132,7 +160,7 @@ class _Maker:
                 if len(items) < fewest:
                     raise
                 break
-        return items
+        return items if fewest else _without_twins(items)
 
     def _item(self, schema: Any, places: list[str], earlier: list[Any], depth: int) -> Any:
         seen = {orjson.dumps(item) for item in earlier} if len(places) > 1 else set()
@@ -162,7 +190,16 @@ class _Maker:
         return value
 
 
+_NULL = {"type": "null"}
+_LOOKED_FOR = frozenset({"string", "integer", "number", "boolean"})
 _TYPE_WEIGHT = {kind: weight for weight, kind in enumerate((*SCALARS, "array", "object"))}
+
+
+def _without_twins(items: list[Any]) -> list[Any]:
+    """Where the items are entries of a map, one for each key."""
+    if not all(isinstance(item, dict) and item.keys() == {"key", "value"} for item in items):
+        return items
+    return list({orjson.dumps(item["key"]): item for item in items}.values())
 
 
 def _without(schema: dict[str, Any], name: str) -> dict[str, Any]:

@@ -33,6 +33,12 @@ def _boolean(schema: dict[str, Any], of: bytes, path: str) -> bool:
     return fraction(of, path) < 0.5
 
 
+def _digits(schema: dict[str, Any], of: bytes, path: str) -> str:
+    """A number as text, for those that a JSON number does not keep exactly."""
+    places = schema.get("decimals", 0)
+    return f"{_real(schema, of, path):.{places}f}" if places else str(_integer(schema, of, path))
+
+
 def _integer(schema: dict[str, Any], of: bytes, path: str) -> int:
     # in lowest terms the smallest whole multiple of p/q is p
     step = Fraction(str(schema.get("multipleOf", 1))).numerator
@@ -55,7 +61,7 @@ def _real(schema: dict[str, Any], of: bytes, path: str) -> float:
     low, high = _bounds(schema)
     drawn = low + (high - low) * fraction(of, path)
     open_borders = (schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum"))
-    for value in (round(drawn, 2), drawn, (low + high) / 2):
+    for value in (round(drawn, min(2, schema.get("decimals", 2))), drawn, (low + high) / 2):
         if low <= value <= high and value not in open_borders:
             return value
     raise UnsatisfiableError(f"{path}: no number between {low:g} and {high:g}")
@@ -67,6 +73,8 @@ def _string(schema: dict[str, Any], of: bytes, path: str) -> str:
         raise UnsatisfiableError(f"{path}: minLength is above maxLength")
     if "pattern" in schema:
         return _matching(schema["pattern"], shortest, longest, path)
+    if schema.get("format") == "digits":
+        return _digits(schema, of, path)
     form = _FORMATS.get(schema.get("format", ""))
     if form is not None:
         return form(number(of, path, 1 << 28))
@@ -84,6 +92,8 @@ def _matching(pattern: str, shortest: int, longest: float, path: str) -> str:
 
 
 def _bounds(schema: dict[str, Any]) -> tuple[float, float]:
+    if "usual" in schema:  # lies within the range, see schema_hints
+        return schema["usual"][0], schema["usual"][1]
     lows = [schema[name] for name in ("minimum", "exclusiveMinimum") if name in schema]
     highs = [schema[name] for name in ("maximum", "exclusiveMaximum") if name in schema]
     if lows:
@@ -105,6 +115,12 @@ _FORMATS: dict[str, Callable[[int], str]] = {
     "date-time": lambda drawn: (
         f"20{drawn % 30:02}-{drawn % 12 + 1:02}-{drawn % 28 + 1:02}T{drawn % 24:02}:00:00Z"
     ),
+    "sql-timestamp": lambda drawn: (
+        f"20{drawn % 30:02}-{drawn % 12 + 1:02}-{drawn % 28 + 1:02} {drawn % 24:02}:{drawn % 60:02}:00"
+    ),
+    "sql-time": lambda drawn: f"{drawn % 24:02}:{drawn % 60:02}:00",
+    "sql-interval": lambda drawn: f"{drawn % 9 + 1} days {drawn % 23 + 1} hours",
+    "json": lambda drawn: f'{{"{_WORDS[drawn % 12]}": {drawn % 1000}}}',
     "duration": lambda drawn: f"PT{drawn % 90 + 1}M",
     "email": lambda drawn: f"{_WORDS[drawn % 12]}{drawn % 1000}@example.com",
     "hostname": lambda drawn: f"{_WORDS[drawn % 12]}.example.com",

@@ -20,12 +20,12 @@ from aiohttp.abc import AbstractStreamWriter
 from duck_or.simulator.control import control
 from duck_or.simulator.delivery import Exchange, deliver, drip
 from duck_or.simulator.lookups import look_up
+from duck_or.simulator.paths import API, MODEL_CALLS
 from duck_or.simulator.reply import Delivery, Reply, error_reply
-from duck_or.simulator.service import CHAT, EMBEDDINGS, RERANK, Service, Turn
+from duck_or.simulator.service import Service, Turn
 from duck_or.simulator.wire import stamp
 
-_API, _CONTROL = "/api/v1", "/__sim/"
-_MODEL_CALLS = frozenset({CHAT, EMBEDDINGS, RERANK})
+_CONTROL = "/__sim/"
 _KEEP_ALIVE = 75.0  # seconds an idle connection is kept
 _GOODBYE = 0.5  # seconds a handler may take to notice that its connection is gone
 
@@ -70,7 +70,7 @@ class Server:
         )
         address = self._listener.sockets[0].getsockname()
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        return f"http://{shown}:{address[1]}{_API}"
+        return f"http://{shown}:{address[1]}{API}"
 
     async def stop(self) -> None:
         """Close the socket and every connection; requests that hang are cut off."""
@@ -99,7 +99,7 @@ class Server:
             self._service.ledger.keep(now, request.method, path, request.headers, raw)
         if self._stale and transport in self._stale:
             reusable = Exchange(transport, b"").reset()
-        elif path in _MODEL_CALLS and request.method == "POST":
+        elif path in MODEL_CALLS and request.method == "POST":
             reusable = await self._model_call(request, transport, path, raw, now)
         else:
             reply = self._simple(request, raw, now)
@@ -109,13 +109,15 @@ class Server:
     async def _model_call(
         self, request: web.BaseRequest, transport: asyncio.Transport, path: str, raw: bytes, now: float
     ) -> bool:
-        service = self._service
+        service, arrived = self._service, asyncio.get_running_loop().time()
         turn = service.open(path, request.headers, raw, now)
         delivered = False
         try:
             exchange = self._exchange(transport, turn.reply, now)
             if turn.delay:
-                await self._wait(exchange, turn)
+                # latency counts from the arrival, so making two hundred vectors does not come on top of it
+                spent = asyncio.get_running_loop().time() - arrived
+                await self._wait(exchange, turn, max(0.0, turn.delay - spent))
             compress = service.scenario.gzip and not exchange.committed
             reply = self._compressed(request, turn.reply) if compress else turn.reply
             reusable = await deliver(exchange, reply, service.scenario.drip_interval)
@@ -126,13 +128,13 @@ class Server:
             self._stale.add(transport)
         return reusable
 
-    async def _wait(self, exchange: Exchange, turn: Turn) -> None:
+    async def _wait(self, exchange: Exchange, turn: Turn, seconds: float) -> None:
         scenario = self._service.scenario
         if scenario.drip_after is None:
-            await asyncio.sleep(turn.delay)
+            await asyncio.sleep(seconds)
         else:
             stream = bool(turn.reply.parts)
-            await drip(exchange, turn.delay, scenario.drip_after, scenario.drip_interval, stream=stream)
+            await drip(exchange, seconds, scenario.drip_after, scenario.drip_interval, stream=stream)
 
     def _exchange(self, transport: asyncio.Transport, reply: Reply, now: float) -> Exchange:
         generation_id = reply.generation_id or self._service.next_id(now)
@@ -150,11 +152,11 @@ class Server:
         if path.startswith(_CONTROL):
             return control(self._service, request.method, path.removeprefix(_CONTROL), raw)
         self._service.ledger.other_requests += 1
-        if not path.startswith(f"{_API}/"):
+        if not path.startswith(f"{API}/"):
             return error_reply(404, "Not Found")
         if request.method != "GET":
             return error_reply(405, "Method Not Allowed")
         query: Any = request.query
         return look_up(
-            self._service, path.removeprefix(_API), query, request.headers.get("Authorization"), now
+            self._service, path.removeprefix(API), query, request.headers.get("Authorization"), now
         )

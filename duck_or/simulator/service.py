@@ -14,26 +14,22 @@ from typing import Any
 
 import orjson
 
-from duck_or.simulator.answers import Answer, answer_to
-from duck_or.simulator.catalog import find_model
-from duck_or.simulator.completions import completion_of, free_copy
+from duck_or.simulator.calls import KINDS, Answered, Call
+from duck_or.simulator.completions import free_copy
 from duck_or.simulator.draws import canonical, fingerprint
 from duck_or.simulator.faults.fault import Fault, Situation
 from duck_or.simulator.faults.plan import FaultPlan
 from duck_or.simulator.limits import Limits
+from duck_or.simulator.paths import API, CHAT, EMBEDDINGS, RERANK
+from duck_or.simulator.ranking import documents_in
 from duck_or.simulator.record import Ledger
-from duck_or.simulator.reply import EVENT_STREAM, Reply, error_reply, json_reply
+from duck_or.simulator.reply import EVENT_STREAM, Reply, error_reply
 from duck_or.simulator.response_cache import ResponseCache, wish_of
-from duck_or.simulator.routing import Route, model_not_found, route
 from duck_or.simulator.scenario import Scenario
-from duck_or.simulator.schema_scalars import UnsatisfiableError
 from duck_or.simulator.stream import events_of
 from duck_or.simulator.timing import latency, writing
-from duck_or.simulator.usage import hold_usd
-from duck_or.simulator.validation import refusal_of
-from duck_or.simulator.vectors import embeddings, rerank
+from duck_or.simulator.vectors import texts_in
 
-CHAT, EMBEDDINGS, RERANK = "/api/v1/chat/completions", "/api/v1/embeddings", "/api/v1/rerank"
 _GENERATIONS = 10_000  # how many `/generation` remembers
 _INVALID = "sk-or-invalid"
 
@@ -43,6 +39,7 @@ class Turn:
     """One model call: what to reply, after how many seconds, and what it costs once it is delivered.
 
     limits: whose hold `hold` is, because the scenario may change meanwhile. fault: what struck, if anything did.
+    completion: of a chat, for whoever looks it up. texts, documents: embedded and ranked.
     """
 
     reply: Reply
@@ -54,6 +51,8 @@ class Turn:
     hold: float = 0.0
     cost: float = 0.0
     completion: dict[str, Any] | None = None
+    texts: int = 0
+    documents: int = 0
 
 
 class Service:
@@ -80,7 +79,7 @@ class Service:
 
     def open(self, path: str, headers: Mapping[str, str], raw: bytes, now: float) -> Turn:
         """Decide one model call. Every Turn must come back through `close`."""
-        self.ledger.arrived(now)
+        self.ledger.arrived(path.removeprefix(API), now)
         try:
             return self._decide(path, headers, raw, now)
         except BaseException:
@@ -95,9 +94,7 @@ class Service:
             body = orjson.loads(raw)
         except orjson.JSONDecodeError as problem:
             return Turn(error_reply(400, f"Invalid JSON body: {problem}"))
-        if path == CHAT:
-            return self._chat(headers, body, now)
-        return self._other(path, body, now)
+        return self._well_formed(path, headers, body, now)
 
     def close(self, turn: Turn, now: float, *, delivered: bool) -> None:
         """The reply was sent (or the client left before it)."""
@@ -115,6 +112,8 @@ class Service:
             ledger.by_fault[turn.fault.name] += 1
         elif turn.answered and turn.of is not None:
             ledger.answered_body(turn.of)
+            ledger.texts_embedded += turn.texts
+            ledger.documents_ranked += turn.documents
         else:
             ledger.refused += 1
         ledger.by_status[turn.reply.status] += 1
@@ -138,40 +137,52 @@ class Service:
         self._issued += 1
         return f"gen-{int(now)}-{self._prefix}{self._issued:010d}"
 
-    def _chat(self, headers: Mapping[str, str], body: Any, now: float) -> Turn:
-        if (refused := refusal_of(body)) is not None:
+    def _well_formed(self, path: str, headers: Mapping[str, str], body: Any, now: float) -> Turn:
+        kind = KINDS[path]
+        if (refused := kind.malformed(body)) is not None:
             return Turn(refused)
         of = fingerprint(self.scenario.seed, canonical(body))
         self.ledger.asked(of)
-        routed = route(body, self.scenario.any_model)
-        if isinstance(routed, Reply):
-            return Turn(routed, of=of)
-        if (hit := self._cached(headers, body, of, now)) is not None:
-            return hit
-        hold = hold_usd(body, routed.model) if self.limits.wants_hold else 0.0
-        refused = self.limits.admit(now, free=routed.model.free, in_flight=self.ledger.in_flight, hold=hold)
+        if path == EMBEDDINGS:
+            self.ledger.texts_came(texts_in(body))
+        call = kind.serve(body, of, self.scenario)
+        if isinstance(call, Reply):
+            return Turn(call, of=of)
+        hit = self._cached(headers, body, of, now) if path == CHAT else None
+        return hit or self._admitted(call, headers, body, of, now)
+
+    def _admitted(
+        self, call: Call, headers: Mapping[str, str], body: dict[str, Any], of: bytes, now: float
+    ) -> Turn:
+        hold = call.hold_usd() if self.limits.wants_hold else 0.0
+        refused = self.limits.admit(now, free=call.model.free, in_flight=self.ledger.in_flight, hold=hold)
         if refused is not None:
             return Turn(refused, of=of)
-        turn = self._struck_or_answered(routed, body, of, now)
+        turn = self._struck_or_answered(call, body, of, now)
         turn.of, turn.limits, turn.hold = of, self.limits, hold
         return self._stored(turn, headers, body, now)
 
-    def _struck_or_answered(self, routed: Route, body: dict[str, Any], of: bytes, now: float) -> Turn:
-        fault = self._plan.choose(routed.model, of)
+    def _struck_or_answered(self, call: Call, body: dict[str, Any], of: bytes, now: float) -> Turn:
+        fault = self._plan.choose(call.model, of, call.path, body)
         if fault is not None and fault.at_the_door:
-            return Turn(fault.reply(Situation(routed.model.id, now, dict)), fault=fault)
-        try:
-            answer = answer_to(body, routed.model, of)
-        except UnsatisfiableError as problem:
-            return Turn(error_reply(400, f"Invalid schema: {problem}"))
-        generation_id = self.next_id(now)
-        if fault is None:
-            return self._answered(completion_of(routed, body, answer, generation_id, now), body, answer, of)
-        return self._struck(fault, routed, body, answer, of, generation_id, now)
+            return Turn(fault.reply(Situation(call.model.id, now, dict, body, of)), fault=fault)
+        answered = call.answer()
+        if isinstance(answered, Reply):
+            return Turn(answered)
+        if fault is not None:
+            return self._struck(fault, call, answered, body, of, now)
+        made = answered.make(self.next_id(now), now)
+        if call.path == CHAT:
+            return self._chat(made, bool(body.get("stream")), answered.tokens, of)
+        reply = Reply(200, orjson.dumps(made), generation_id=made["id"])
+        turn = Turn(reply, latency(self.scenario, of), answered=True, cost=made["usage"]["cost"])
+        turn.texts = texts_in(body) if call.path == EMBEDDINGS else 0
+        turn.documents = documents_in(body) if call.path == RERANK else 0
+        return turn
 
-    def _answered(self, completion: dict[str, Any], body: dict[str, Any], answer: Answer, of: bytes) -> Turn:
-        delay, writes = latency(self.scenario, of), writing(self.scenario, answer.tokens)
-        if body.get("stream"):
+    def _chat(self, completion: dict[str, Any], stream: bool, tokens: int, of: bytes) -> Turn:
+        delay, writes = latency(self.scenario, of), writing(self.scenario, tokens)
+        if stream:
             parts = tuple(events_of(completion))
             reply = Reply(
                 200,
@@ -187,19 +198,15 @@ class Service:
         return Turn(reply, delay, answered=True, cost=completion["usage"]["cost"], completion=completion)
 
     def _struck(
-        self,
-        fault: Fault,
-        routed: Route,
-        body: dict[str, Any],
-        answer: Answer,
-        of: bytes,
-        generation_id: str,
-        now: float,
+        self, fault: Fault, call: Call, answered: Answered, body: dict[str, Any], of: bytes, now: float
     ) -> Turn:
-        def completion() -> dict[str, Any]:
-            return completion_of(routed, body, answer, generation_id, now)
+        generation_id = self.next_id(now)
 
-        reply = replace(fault.reply(Situation(routed.model.id, now, completion)), generation_id=generation_id)
+        def completion() -> dict[str, Any]:
+            return answered.make(generation_id, now)
+
+        situation = Situation(call.model.id, now, completion, body, of)
+        reply = replace(fault.reply(situation), generation_id=generation_id)
         cost = completion()["usage"]["cost"] if fault.billed else 0.0
         return Turn(reply, latency(self.scenario, of), fault=fault, cost=cost)
 
@@ -210,7 +217,7 @@ class Service:
             return None
         self.ledger.cache_hits += 1
         stored, said = found
-        turn = self._answered(free_copy(stored, self.next_id(now), now), body, Answer(None, "stop", 0), of)
+        turn = self._chat(free_copy(stored, self.next_id(now), now), bool(body.get("stream")), 0, of)
         turn.of, turn.delay, turn.reply = of, 0.0, replace(turn.reply, headers=said)
         return turn
 
@@ -219,21 +226,3 @@ class Service:
         if wish is not None and turn.completion is not None:
             turn.reply = replace(turn.reply, headers=self._cache.put(wish, turn.completion, now))
         return turn
-
-    def _other(self, path: str, body: Any, now: float) -> Turn:
-        """Embeddings and rerank: the same key, limits and latency; no faults."""
-        kind, make = ("embeddings", embeddings) if path == EMBEDDINGS else ("rerank", rerank)
-        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
-            return Turn(error_reply(400, "model: Invalid input: expected string"))
-        of = fingerprint(self.scenario.seed, canonical(body))
-        self.ledger.asked(of)
-        model = find_model(body["model"])
-        if model is None or model.output != kind:
-            return Turn(model_not_found(body["model"]), of=of)
-        refused = self.limits.admit(now, free=False, in_flight=self.ledger.in_flight, hold=0.0)
-        value = make(body, model) if refused is None else refused
-        if isinstance(value, Reply):
-            return Turn(value, of=of)
-        reply = json_reply({"id": self.next_id(now), **value})
-        cost = value["usage"]["cost"]
-        return Turn(reply, latency(self.scenario, of), of, answered=True, limits=self.limits, cost=cost)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from duck_or.simulator.catalog import Model
+from duck_or.simulator.reply import Reply, error_reply
 
 _CHARACTERS = 4
 _PER_MESSAGE = 4
@@ -56,8 +57,22 @@ def hold_usd(body: Mapping[str, Any], model: Model) -> float:
     return prompt_tokens(body) * float(model.prompt) + completion * float(model.completion)
 
 
-def usage_of(model: Model, prompt: int, completion: int) -> dict[str, Any]:
-    """The response's `usage`, with its cost in USD (reference §1.7)."""
+def context_problem(body: Mapping[str, Any], model: Model) -> Reply | None:
+    """The 400 for a request that its model's context cannot hold; None if it can."""
+    prompt, completion = prompt_tokens(body), max_tokens(body) or 0
+    if prompt + completion <= model.context:
+        return None
+    message = (
+        f"This endpoint's maximum context length is {model.context} tokens. However, you requested about "
+        f"{prompt + completion} tokens ({prompt} of text input, {completion} in the output). "
+        "Please reduce the length of either one."
+    )
+    metadata = {"error_type": "context_length_exceeded", "provider_name": "Simulator"}
+    return error_reply(400, message, metadata=metadata)
+
+
+def usage_of(model: Model, prompt: int, completion: int, thought: int = 0) -> dict[str, Any]:
+    """The response's `usage`, with its cost in USD (reference §1.7). thought: how much of `completion` was reasoning."""
     prompt_cost, completion_cost = prompt * float(model.prompt), completion * float(model.completion)
     cost = prompt_cost + completion_cost
     return {
@@ -77,5 +92,5 @@ def usage_of(model: Model, prompt: int, completion: int) -> dict[str, Any]:
             "upstream_inference_prompt_cost": prompt_cost,
             "upstream_inference_completions_cost": completion_cost,
         },
-        "completion_tokens_details": {"reasoning_tokens": 0, "image_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thought, "image_tokens": 0, "audio_tokens": 0},
     }

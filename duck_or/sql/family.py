@@ -5,7 +5,7 @@ first argument. What stands in the places of a script:
 
 {create} {schema} {name}   CREATE OR REPLACE [TEMP] MACRO, and where it goes
 {mark}                     "mark, " in a planned statement
-{udf}                      the Python function behind it
+{call} {end}               around the arguments of the Python function behind it (see `BORROWED`)
 {statement}                what tells the chunks of one statement from those of another. Usually it is epoch_us(now()): fixed
                            within a statement (and within an open transaction: what failed in it is asked again in the next
                            one) and, unlike current_query() and current_query_id(), not volatile (a volatile call would be
@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
+
+import duckdb
 
 from duck_or.sql.plans import PLANNED
 
@@ -50,6 +52,12 @@ FAMILY: tuple[Asking, ...] = (
 
 TRY = "try_"
 
+BORROWED = duckdb.__version__.startswith("1.")
+"""Before DuckDB 2.0, coalesce(f(x), y) reads the texts of a Python function f after they were freed, and shows garbage.
+A list holds copies, so the first element of a list of one is safe. Calls by position, which no macro surrounds, are not."""
+
+OPENING, CLOSING = ("[", "][1]") if BORROWED else ("", "")
+
 ASKING: frozenset[str] = frozenset(
     prefix + name for each in FAMILY for name in each.names for prefix in ("", TRY)
 )
@@ -68,7 +76,8 @@ def asking_scripts() -> Iterator[Script]:
         template = files("duck_or.sql").joinpath("asking", f"{asking.script}.sql").read_text("utf-8")
         for name in asking.names:
             for prefix in ("", TRY):
-                script = template.replace("{udf}", f"__duck_or_{prefix}{asking.udf}")
+                script = template.replace("{call}", f"{OPENING}__duck_or_{prefix}{asking.udf}(")
+                script = script.replace("{end}", f"){CLOSING}")
                 yield _filled(script, prefix + name, mark="", statement="epoch_us(now())")
                 yield _filled(script, PLANNED + prefix + name, mark="mark, ", statement="mark")
 

@@ -1,18 +1,12 @@
-"""The callables that DuckDB calls, and what they are registered as.
-
-DuckDB 2.0 does not keep a Python callable alive: only the connection that registered it does, and a call after that one
-is gone crashes the process. So every callable made here stays in KEPT for ever.
-"""
+"""What DuckDB calls: the functions of one database instance, and the session behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
-import duckdb
 import pyarrow as pa
 
 from duck_or.engine.batch import stop_error
@@ -21,16 +15,17 @@ from duck_or.errors import SessionClosed
 from duck_or.outcome import Failure
 from duck_or.session import OnError, SessionCore, memory_shares
 from duck_or.sql import columns
+from duck_or.sql.attachments import attachment_functions
+from duck_or.sql.callables import Function
 from duck_or.sql.columns import Column, Refuse
 from duck_or.sql.family import TRY
+from duck_or.sql.named import NAMED_TABLES, named_functions
 from duck_or.sql.pages import Pages
 from duck_or.sql.plans import Plans, mark_in
 from duck_or.sql.positional import json_arguments
 from duck_or.sql.reducing import reducing
 from duck_or.sql.tables import ESTIMATE, TABLES, Table
 from duck_or.sql.vectors import NO_OPTIONS, Desk, Vector, answer_rows, flat, json_vector
-
-KEPT: list[Callable[..., Any]] = []
 
 _numbers = count(1)
 
@@ -39,7 +34,8 @@ class Slot:
     """The session behind one database instance's functions. A second `register` puts another one in.
 
     plans: the statements that are run as a whole. estimate: what openrouter_estimate(query) answers with. prefix: where
-    every connection of the instance finds the macros, empty where it must see them itself.
+    every connection of the instance finds the macros, empty where it must see them itself. theirs: names of ours that are the
+    user's functions when they stand by themselves.
     """
 
     def __init__(self) -> None:
@@ -49,6 +45,7 @@ class Slot:
         self.plans = Plans()
         self.estimate: Callable[[str], Mapping[str, Any]] | None = None
         self.prefix = ""
+        self.theirs: frozenset[str] = frozenset()
 
     def enter(self, session: SessionCore) -> SessionCore | None:
         """Put `session` in; returns the one before."""
@@ -62,35 +59,6 @@ class Slot:
         return self.session
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
-    """One call of `create_function`. parameters: DuckDB type names, None for any number of any type."""
-
-    name: str
-    call: Callable[..., Any]
-    parameters: Sequence[str] | None
-    returns: str
-    volatile: bool = False
-    arrow: bool = True
-
-    def create(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        KEPT.append(self.call)
-        create: Callable[..., object] = (
-            cursor.create_function
-        )  # its declared types differ between DuckDB's versions
-        create(
-            self.name,
-            self.call,
-            None if self.parameters is None else [duckdb.type(name) for name in self.parameters],
-            duckdb.type(self.returns),
-            type="arrow" if self.arrow else "native",
-            null_handling="special",  # else a NULL option would skip the call
-            # Not volatile although it talks to the world: DuckDB may then fold, share and skip calls, and the engine
-            # makes a repeated call free.
-            side_effects=self.volatile,
-        )
-
-
 def functions(slot: Slot) -> list[Function]:
     """All functions of one database instance. The macros (chat.sql, tables.sql) give most of them their public names."""
     return [
@@ -100,7 +68,9 @@ def functions(slot: Slot) -> list[Function]:
         Function("chat_completions", _positional(_answering(slot, RESPONSES, None)), None, "JSON"),
         Function("try_chat_completions", _positional(_answering(slot, RESPONSES, "json")), None, "JSON"),
         Function("__duck_or_key", _key(slot), ("JSON", "JSON"), "VARCHAR"),
-        *(_table(slot, table) for table in TABLES),
+        *(_table(slot, table) for table in (*TABLES, *NAMED_TABLES)),
+        *(Function(*each) for each in named_functions(lambda: slot.live().named)),
+        *attachment_functions(),
         Function("__duck_or_estimate", _estimate(slot), ("VARCHAR",), ESTIMATE.duckdb_type, volatile=True),
         Function("__duck_or_landed", _landed(slot), ("BIGINT", "BIGINT"), "BOOLEAN", volatile=True),
     ]

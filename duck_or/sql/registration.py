@@ -19,10 +19,12 @@ from duck_or.session import SessionCore
 from duck_or.sql.family import asking_scripts
 from duck_or.sql.functions import Slot, functions
 from duck_or.sql.interrupt import stop_on_ctrl_c
+from duck_or.sql.ownership import yield_to_theirs
 
 log = logging.getLogger("duck_or")
 
 CATALOG = "duck_or"
+SCRIPTS = ("attachments.sql", "responses.sql", "named.sql", "key.sql", "tables.sql")
 
 _guard = threading.Lock()
 _slots: dict[int, Slot] = {}
@@ -67,18 +69,29 @@ def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnec
     if slot.prefix:
         _run_macros(cursor, "CREATE OR REPLACE MACRO", slot.prefix)
     if _in_memory(cursor):
-        _run_macros(cursor, "CREATE OR REPLACE MACRO", "")
+        _run_bare_macros(cursor, "CREATE OR REPLACE MACRO", slot)
         return
     try:
-        _run_macros(con, "CREATE OR REPLACE TEMP MACRO", "")
+        _run_bare_macros(con, "CREATE OR REPLACE TEMP MACRO", slot)
     except duckdb.Error as error:
         raise DuckOrError(
             f"the macros could not be created on this connection: {error}. Read or close its open result first."
         ) from error
 
 
-def _run_macros(con: duckdb.DuckDBPyConnection, create: str, schema: str) -> None:
-    for script in [*(each.text for each in asking_scripts()), _script("tables.sql"), _script("key.sql")]:
+def _run_bare_macros(con: duckdb.DuckDBPyConnection, create: str, slot: Slot) -> None:
+    before, slot.theirs = slot.theirs, yield_to_theirs(con)
+    _run_macros(con, create, "", without=slot.theirs)
+    for name in sorted(slot.theirs - before):
+        cure = f"ours is {CATALOG}.{name}(...)" if slot.prefix else "rename it to have ours"
+        log.warning("%s(...) is a function of your own and stays so; %s", name, cure)
+
+
+def _run_macros(
+    con: duckdb.DuckDBPyConnection, create: str, schema: str, without: frozenset[str] = frozenset()
+) -> None:
+    asking = [each.text for each in asking_scripts() if each.name not in without]
+    for script in [*asking, *map(_script, SCRIPTS)]:
         con.execute(script.replace("{create}", create).replace("{schema}", schema)).fetchall()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from duck_or.engine.chunk import Answered, Group, Repeated
-from duck_or.sql.columns import STRING_BYTES, Column
+from duck_or.sql.columns import Column
 from duck_or.sql.pages import Page, Pages
 
 Vector: TypeAlias = Any  # pa.ChunkedArray | pa.Array: pyarrow has no types of its own

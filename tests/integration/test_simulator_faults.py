@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-from simulator_clients import HELLO, KEY, Client
+from simulator_clients import HELLO, KEY, Client, struck_by
 
 from duck_or.simulator import FAULTS, Scenario, Simulator
 
@@ -67,7 +67,7 @@ def test_a_late_error_comes_as_200(sim: Simulator, client: Client) -> None:
 def test_every_fault_that_answers_keeps_the_connection_in_order(
     sim: Simulator, client: Client, name: str
 ) -> None:
-    response, _ = client.chat(model=f"fake/err-{name}")
+    response, _ = client.send("POST", *struck_by(name))
     leading = name[:3]
     if leading.isdigit() and name != "1015-text":
         assert response.status == int(leading)

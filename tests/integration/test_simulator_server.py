@@ -137,6 +137,19 @@ def test_embeddings_and_rerank_are_served(client: Client) -> None:
     assert orjson.loads(raw)["results"][0]["index"] == 1
 
 
+@pytest.mark.parametrize("texts", [1, 256])
+def test_embeddings_take_the_latency_of_one_request(sim: Simulator, client: Client, texts: int) -> None:
+    sim.scenario = Scenario(latency=0.2)
+    body = {"model": "fake/embedding", "input": [f"a text numbered {index}" for index in range(texts)]}
+    started = time.monotonic()
+    response, _ = client.send("POST", "/api/v1/embeddings", body)
+    elapsed = time.monotonic() - started
+    assert response.status == 200
+    assert 0.19 < elapsed < 2
+    stats = Stats.from_json(orjson.loads(client.send("GET", "/__sim/stats")[1]))
+    assert (stats.by_path, stats.texts_embedded, stats.max_texts) == ({"/embeddings": 1}, texts, texts)
+
+
 def test_gzip_when_the_scenario_and_the_client_want_it(sim: Simulator, client: Client) -> None:
     sim.scenario = Scenario(gzip=True)
     response, raw = client.chat(headers={"Accept-Encoding": "gzip, deflate"})

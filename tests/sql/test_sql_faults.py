@@ -58,6 +58,8 @@ RETRIED = {  # this attempt failed, the next one may do better
 ANSWERS = {  # strange, but an answer
     "content-empty-meant", "content-parts", "content-huge", "content-emoji", "surrogate", "finish-null",
     "finish-length", "usage-null", "usage-missing", "unknown-fields", "slow-headers", "stale-keepalive",
+    # These strike typed answers and embeddings only.
+    "invalid-answer", "invalid-answer-always", "embeddings-shuffled", "embeddings-short", "embeddings-null",
 }
 LONG = {"retry-after-300": "rate_limited"}
 # fmt: on

@@ -10,7 +10,7 @@ from simulator_clients import KEY, Account
 
 from duck_or.simulator import MODELS
 from duck_or.simulator.lookups import look_up
-from duck_or.simulator.service import EMBEDDINGS, RERANK
+from duck_or.simulator.paths import EMBEDDINGS, RERANK
 from duck_or.simulator.vectors import unit_vector
 
 
@@ -67,6 +67,34 @@ def test_the_list_of_models_has_prices_as_strings() -> None:
     assert listed["openai/gpt-5-mini"]["pricing"]["completion"] == "0.000002"
     assert "openai/text-embedding-3-small" not in listed
     assert len(get(Account(), "/models", None, output_modalities="all")[1]["data"]) == len(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "listed"),
+    [
+        (
+            "/embeddings/models",
+            {},
+            {"openai/text-embedding-3-small": "0.00000002", "fake/embedding": "0.00000001"},
+        ),
+        ("/models", {"output_modalities": "rerank"}, {"cohere/rerank-v3.5": "0", "fake/rerank": "0"}),
+    ],
+)
+def test_models_of_other_kinds_are_listed_with_their_prices(
+    path: str, query: dict[str, str], listed: dict[str, str]
+) -> None:
+    _, body = get(Account(), path, None, **query)
+    assert {model["id"]: model["pricing"]["prompt"] for model in body["data"]} == listed
+
+
+def test_a_search_costs_what_the_catalogue_says_per_request() -> None:
+    _, body = get(Account(), "/models", None, output_modalities="rerank")
+    price = float(body["data"][0]["pricing"]["request"])
+    for documents, units in ((1, 1), (100, 1), (101, 2)):
+        usage = Account().answer(path=RERANK, model="fake/rerank", query="q", documents=["d"] * documents)[
+            "usage"
+        ]
+        assert (usage["search_units"], usage["cost"]) == (units, pytest.approx(units * price))
 
 
 def test_a_model_and_its_endpoints_are_found() -> None:

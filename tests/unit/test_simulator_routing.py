@@ -135,3 +135,11 @@ def test_preferences_nobody_meets_are_a_404(preferences: dict[str, Any]) -> None
 def test_tools_need_a_model_that_knows_them() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     assert "tool use" in Account().error(model="fake/no-tools", tools=tools)["message"]
+
+
+def test_a_form_of_answer_that_is_insisted_on_needs_a_model_that_knows_it() -> None:
+    body: dict[str, Any] = {"model": "fake/no-tools", "response_format": {"type": "json_object"}}
+    insisting = {"provider": {"require_parameters": True}}
+    assert Account().status(**body) == 200
+    assert "requested parameters" in Account().error(**body, **insisting)["message"]
+    assert Account().status(**{**body, "model": "fake/model"}, **insisting) == 200

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from simulator_clients import HELLO, KEY, NOW, Account
+from simulator_clients import HELLO, KEY, NOW, Account, struck_by
 
 from duck_or.simulator import FAULTS, Scenario
-from duck_or.simulator.service import CHAT
+from duck_or.simulator.paths import CHAT
 
 
 def test_a_completion_has_the_recorded_shape() -> None:
@@ -108,7 +108,8 @@ def test_poison_is_for_ever() -> None:
 def test_every_fault_but_those_of_the_connection_can_be_made() -> None:
     account = Account()
     for name in FAULTS:
-        turn = account.turn(model=f"fake/err-{name}")
+        path, body = struck_by(name)
+        turn = account.turn(path, **body)
         assert turn.fault is FAULTS[name], name
     stats = account.service.ledger.stats()
     assert (stats.faulted, stats.answered, stats.by_fault) == (len(FAULTS), 0, dict.fromkeys(FAULTS, 1))

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from duck_or.simulator.faults.fault import Fault, MakeReply, Situation
+from duck_or.simulator.faults.fault import Fault, MakeReply, Situation, chats
 from duck_or.simulator.reply import EVENT_STREAM, USER_ID, Delivery, Reply, json_reply
 
 KEEP_ALIVE_UNIT = b"\n         \n"  # what OpenRouter drips: eleven bytes
@@ -151,26 +151,26 @@ BODY_FAULTS = (
     Fault("200-error-context", "200 with an error that no retry cures", _error_200(400, "Maximum context length exceeded", error_type="context_length_exceeded")),
     Fault("200-error-credits", "200 with `no credits` for a body", _error_200(402, "Insufficient credits", limit_source="openrouter_credits")),
     Fault("200-drip-error", "white space, then an error", _dripped_error),
-    Fault("choices-null", "`choices` is null", _edited(lambda completion, choice: completion.update(choices=None))),
-    Fault("choices-empty", "`choices` is []", _edited(lambda completion, choice: completion.update(choices=[]))),
-    Fault("choices-missing", "no `choices`", _edited(lambda completion, choice: completion.pop("choices"))),
-    Fault("content-null", "null content, nothing written", _silent(None)),
-    Fault("content-empty", "empty content, nothing written", _silent("")),
-    Fault("content-empty-meant", "empty content that the model wrote tokens for: a real answer", _edited(_empty_but_meant), billed=True),
-    Fault("content-parts", "content is a list of parts", _edited(_parts), billed=True),
-    Fault("content-huge", "five megabytes of content", _message(content="x" * _HUGE), billed=True),
-    Fault("content-emoji", "content beyond the basic plane, and NUL", _message(content="\U0001f9a5 ok \U0001f468\u200d\U0001f469\u200d\U0001f467 \x00 end"), billed=True),
-    Fault("surrogate", "half a surrogate pair, escaped", _lone_surrogate, billed=True),
-    Fault("invalid-utf8", "bytes that are not UTF-8", _invalid_utf8, billed=True),
-    Fault("finish-error", "finish_reason error, partial content", _edited(_finish_error)),
-    Fault("malformed-function-call", "finish_reason error, no content, no usage", _edited(_malformed_call)),
-    Fault("finish-null", "finish_reason is null", _edited(lambda completion, choice: choice.update(finish_reason=None, native_finish_reason=None)), billed=True),
-    Fault("finish-length", "cut off by max_tokens", _edited(_cut_off), billed=True),
-    Fault("finish-length-empty", "reasoning used up max_tokens", _edited(_all_thought), billed=True),
-    Fault("content-filter", "filtered by the provider", _edited(_filtered), billed=True),
-    Fault("usage-null", "usage holds nulls", _edited(_null_usage), billed=True),
-    Fault("usage-missing", "no usage", _edited(lambda completion, choice: completion.pop("usage")), billed=True),
-    Fault("unknown-fields", "fields nobody has heard of: a real answer", _edited(_unknown_fields), billed=True),
+    Fault("choices-null", "`choices` is null", _edited(lambda completion, choice: completion.update(choices=None)), strikes=chats),
+    Fault("choices-empty", "`choices` is []", _edited(lambda completion, choice: completion.update(choices=[])), strikes=chats),
+    Fault("choices-missing", "no `choices`", _edited(lambda completion, choice: completion.pop("choices")), strikes=chats),
+    Fault("content-null", "null content, nothing written", _silent(None), strikes=chats),
+    Fault("content-empty", "empty content, nothing written", _silent(""), strikes=chats),
+    Fault("content-empty-meant", "empty content that the model wrote tokens for: a real answer", _edited(_empty_but_meant), billed=True, strikes=chats),
+    Fault("content-parts", "content is a list of parts", _edited(_parts), billed=True, strikes=chats),
+    Fault("content-huge", "five megabytes of content", _message(content="x" * _HUGE), billed=True, strikes=chats),
+    Fault("content-emoji", "content beyond the basic plane, and NUL", _message(content="\U0001f9a5 ok \U0001f468\u200d\U0001f469\u200d\U0001f467 \x00 end"), billed=True, strikes=chats),
+    Fault("surrogate", "half a surrogate pair, escaped", _lone_surrogate, billed=True, strikes=chats),
+    Fault("invalid-utf8", "bytes that are not UTF-8", _invalid_utf8, billed=True, strikes=chats),
+    Fault("finish-error", "finish_reason error, partial content", _edited(_finish_error), strikes=chats),
+    Fault("malformed-function-call", "finish_reason error, no content, no usage", _edited(_malformed_call), strikes=chats),
+    Fault("finish-null", "finish_reason is null", _edited(lambda completion, choice: choice.update(finish_reason=None, native_finish_reason=None)), billed=True, strikes=chats),
+    Fault("finish-length", "cut off by max_tokens", _edited(_cut_off), billed=True, strikes=chats),
+    Fault("finish-length-empty", "reasoning used up max_tokens", _edited(_all_thought), billed=True, strikes=chats),
+    Fault("content-filter", "filtered by the provider", _edited(_filtered), billed=True, strikes=chats),
+    Fault("usage-null", "usage holds nulls", _edited(_null_usage), billed=True, strikes=chats),
+    Fault("usage-missing", "no usage", _edited(lambda completion, choice: completion.pop("usage")), billed=True, strikes=chats),
+    Fault("unknown-fields", "fields nobody has heard of: a real answer", _edited(_unknown_fields), billed=True, strikes=chats),
     Fault("truncated-json", "JSON that stops in the middle", _truncated, billed=True),
     Fault("whitespace-only", "sixty keep-alive units and nothing else", _raw(KEEP_ALIVE_UNIT * 60)),
     Fault("whitespace-dot", "keep-alive units and a full stop", _raw(KEEP_ALIVE_UNIT * 3 + b".")),
@@ -178,7 +178,7 @@ BODY_FAULTS = (
     Fault("json-null", "the body is null", _raw(b"null")),
     Fault("json-list", "the body is a list", _raw(b"[]")),
     Fault("html-200", "a challenge page with status 200", _raw(_HTML, "text/html; charset=UTF-8")),
-    Fault("sse-body", "an event stream nobody asked for", _sse, billed=True),
+    Fault("sse-body", "an event stream nobody asked for", _sse, billed=True, strikes=chats),
     Fault("gzip-garbage", "announced as gzip, but is not", _gzip_garbage, billed=True),
 )
 # fmt: on

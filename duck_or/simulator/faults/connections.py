@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import orjson
 
-from duck_or.simulator.faults.fault import Fault, MakeReply, Situation
+from duck_or.simulator.faults.fault import Fault, MakeReply, Situation, chats
 from duck_or.simulator.reply import EVENT_STREAM, Delivery, Reply
 from duck_or.simulator.stream import COMMENT, DONE, events_of
 
@@ -43,8 +43,8 @@ CONNECTION_FAULTS = (
     Fault("drip-forever", "keep-alive units for ever", _sent(Delivery.DRIP_FOREVER)),
     Fault("slow-headers", "the head comes byte by byte: a real answer", _sent(Delivery.SLOW_HEADERS), billed=True),
     Fault("stale-keepalive", "a real answer, but the connection's next request is reset", _sent(Delivery.STALE), billed=True),
-    Fault("stream-error", "an event stream that ends in an error", _mid_stream_error),
-    Fault("stream-no-done", "an event stream without [DONE]", _stream(lambda events: [e for e in events if e != DONE]), billed=True),
-    Fault("stream-comments", "a flood of comments between the events", _stream(lambda events: [part for e in events for part in (COMMENT * 50, e)]), billed=True),
+    Fault("stream-error", "an event stream that ends in an error", _mid_stream_error, strikes=chats),
+    Fault("stream-no-done", "an event stream without [DONE]", _stream(lambda events: [e for e in events if e != DONE]), billed=True, strikes=chats),
+    Fault("stream-comments", "a flood of comments between the events", _stream(lambda events: [part for e in events for part in (COMMENT * 50, e)]), billed=True, strikes=chats),
 )
 # fmt: on

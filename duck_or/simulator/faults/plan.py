@@ -6,6 +6,8 @@ Decides only; what the fault does is the fault's. Holds the numbers of attempts,
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from duck_or.simulator.catalog import Model
 from duck_or.simulator.draws import fraction
@@ -23,14 +25,15 @@ class FaultPlan:
         self._attempts: Counter[bytes] = Counter()
         self._played = 0
 
-    def choose(self, model: Model, of: bytes) -> Fault | None:
+    def choose(self, model: Model, of: bytes, path: str, body: Mapping[str, Any]) -> Fault | None:
         """The fault for this attempt, and count the attempt. None: answer it."""
         if self._idle and model.fault is None:
             return None
         attempt = self._attempts[of]
         self._attempts[of] += 1
         name = self._name(model, of, attempt)
-        return FAULTS[name] if name is not None else None
+        fault = FAULTS[name] if name is not None else None
+        return fault if fault is not None and fault.strikes(path, body) else None
 
     def _name(self, model: Model, of: bytes, attempt: int) -> str | None:
         scenario = self._scenario

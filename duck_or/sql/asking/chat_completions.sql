@@ -4,7 +4,7 @@
 {create} {schema}"{name}"(
     {mark}messages, model := NULL, model_kwargs := NULL, tools := NULL, tool_choice := NULL, provider := NULL,
     transforms := NULL
-) AS {udf}(
+) AS {call}
     to_json(messages),
     CASE WHEN model IS NULL AND model_kwargs IS NULL AND tools IS NULL AND tool_choice IS NULL AND provider IS NULL
               AND transforms IS NULL THEN NULL
@@ -12,4 +12,4 @@
                           'provider', provider, 'transforms', transforms)
     END,
     {statement}
-);
+{end};

@@ -4,11 +4,11 @@
 {create} {schema}"{name}"(
     {mark}text, labels, multi := false, model := NULL, model_kwargs := NULL, provider := NULL
 ) AS from_json(
-    {udf}(
+    {call}
         to_json(text::VARCHAR),
         json_object('function', 'classify', 'labels', to_json(labels), 'multi', multi, 'model', model,
                     'model_kwargs', model_kwargs, 'provider', provider),
         {statement}
-    ),
+    {end},
     CASE WHEN CASE WHEN true THEN multi END THEN '"VARCHAR[]"' ELSE '"VARCHAR"' END
 );

@@ -4,12 +4,12 @@
 {create} {schema}"{name}"(
     {mark}text, model := NULL, dimensions := NULL, model_kwargs := NULL, provider := NULL
 ) AS cast_to_type(
-    {udf}(
+    {call}
         to_json(text::VARCHAR),
         json_object('function', 'embed', 'dimensions', dimensions, 'model', model, 'model_kwargs', model_kwargs,
                     'provider', provider),
         {statement}
-    ),
+    {end},
     CASE WHEN true THEN
         from_json('null', CASE WHEN dimensions IS NULL THEN '"FLOAT[]"' ELSE '"FLOAT[' || dimensions || ']"' END)
     END

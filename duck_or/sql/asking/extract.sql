@@ -4,11 +4,11 @@
 {create} {schema}"{name}"(
     {mark}text, fields, model := NULL, model_kwargs := NULL, provider := NULL
 ) AS from_json(
-    {udf}(
+    {call}
         to_json(text::VARCHAR),
         json_object('function', 'extract', 'fields', to_json(fields), 'model', model, 'model_kwargs', model_kwargs,
                     'provider', provider),
         {statement}
-    ),
+    {end},
     to_json(CASE WHEN true THEN fields END)
 );

@@ -2,11 +2,11 @@
 
 {create} {schema}"{name}"(
     {mark}text, model := NULL, system := NULL, images := NULL, model_kwargs := NULL, provider := NULL
-) AS {udf}(
+) AS {call}
     CASE WHEN images IS NULL OR text IS NULL THEN to_json(text::VARCHAR)
          ELSE json_object('text', text::VARCHAR, 'images', __duck_or_image_parts(images))
     END,
     json_object('function', 'prompt', 'model', model, 'system', system, 'model_kwargs', model_kwargs,
                 'provider', provider),
     {statement}
-);
+{end};

@@ -4,13 +4,13 @@
 {create} {schema}"{name}"(
     {mark}text, type, model := NULL, system := NULL, images := NULL, model_kwargs := NULL, provider := NULL
 ) AS from_json(
-    {udf}(
+    {call}
         CASE WHEN images IS NULL OR text IS NULL THEN to_json(text::VARCHAR)
              ELSE json_object('text', text::VARCHAR, 'images', __duck_or_image_parts(images))
         END,
         json_object('function', 'prompt_as', 'type', type, 'model', model, 'system', system,
                     'model_kwargs', model_kwargs, 'provider', provider),
         {statement}
-    ),
+    {end},
     to_json(CASE WHEN true THEN type END)
 );

@@ -3,10 +3,10 @@
 {create} {schema}"{name}"(
     {mark}text, question, model := NULL, model_kwargs := NULL, provider := NULL
 ) AS CAST(
-    {udf}(
+    {call}
         CASE WHEN question IS NULL THEN NULL ELSE to_json(text::VARCHAR) END,
         json_object('function', 'score', 'question', question, 'model', model, 'model_kwargs', model_kwargs,
                     'provider', provider),
         {statement}
-    ) AS DOUBLE
+    {end} AS DOUBLE
 );

@@ -3,11 +3,11 @@
 
 {create} {schema}"{name}"(
     {mark}text, language, only_by_name BOOLEAN[] := NULL, model := NULL, model_kwargs := NULL, provider := NULL
-) AS {udf}(
+) AS {call}
     CASE WHEN language IS NULL THEN NULL ELSE to_json(text::VARCHAR) END,
     json_object('function', 'translate', 'language', language, 'model', model, 'model_kwargs', model_kwargs,
                 'provider', provider),
     {statement}
-), (
+{end}, (
     {mark}string, "from", "to"
 ) AS system.main.translate(string, "from", "to");
