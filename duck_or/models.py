@@ -112,7 +112,7 @@ def _parse(response: RawResponse) -> dict[str, Model]:
 class Volume:
     """How much some requests ask of one model, in sums, so that a million requests take no more room than one.
 
-    media: parts that count as IMAGE_TOKENS. max_tokens: the sum of the caps. uncapped: requests that set none.
+    media: parts that count as IMAGE_TOKENS. max_tokens: the sum of the caps. uncapped: those that set none and get text.
     """
 
     requests: int = 0
@@ -128,7 +128,7 @@ class Volume:
         self.media += body.count(b'_url":{"') + body.count(b'"type":"file"')
         if cap:
             self.max_tokens += max(0, cap)  # a negative cap is the service's to refuse, and no discount
-        else:
+        elif request.wanted.kind == "chat":  # a vector and a ranking take no tokens
             self.uncapped += 1
 
     def __add__(self, other: Volume) -> Volume:
@@ -149,11 +149,13 @@ class Volume:
         an answer as its `max_tokens`, or as the longest the model gives where none is set.
         """
         answers = self.longest_answers(model)
-        if model is None or model.prompt_usd is None or model.completion_usd is None or answers is None:
+        if model is None or model.prompt_usd is None or answers is None:
+            return None
+        if answers and model.completion_usd is None:
             return None
         prompt_tokens = self.body_bytes + IMAGE_TOKENS * self.media
         per_request = (model.request_usd or 0.0) * self.requests
-        return prompt_tokens * model.prompt_usd + answers * model.completion_usd + per_request
+        return prompt_tokens * model.prompt_usd + answers * (model.completion_usd or 0.0) + per_request
 
 
 def worst_case_usd(request: Request, models: Mapping[str, Model]) -> float | None:

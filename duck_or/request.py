@@ -22,7 +22,15 @@ from duck_or.messages import canonical_messages
 from duck_or.packing import Envelope
 from duck_or.wanted import ANYTHING, Demand, Wanted
 
-__all__ = ["CHAT_PATH", "KEY_VERSION", "BodyTemplate", "Request", "cache_key", "canonical_json", "max_tokens_of"]
+__all__ = [
+    "CHAT_PATH",
+    "KEY_VERSION",
+    "BodyTemplate",
+    "Request",
+    "cache_key",
+    "canonical_json",
+    "max_tokens_of",
+]
 
 CHAT_PATH = "/chat/completions"
 KEY_VERSION = 1  # a change of any golden vector means a new version, and every stored answer is asked again

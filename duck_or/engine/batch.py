@@ -202,5 +202,6 @@ def stop_error(failure: Failure) -> RequestFailed:
         return StatementStopped(f"{told}. Nothing further was sent; answers that came back are kept.")
     return RequestFailed(
         f"{told}. Answers that came back are kept: running the statement again asks only for the rest. "
-        "To keep going past such rows use try_chat_completions(...) or on_error = 'json' or 'null'."
+        "To keep going past such rows use the function's try_ form (try_chat_completions, try_prompt …), or on_error = "
+        "'json' or 'null'."
     )

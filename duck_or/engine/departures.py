@@ -1,38 +1,87 @@
-"""Whose turn it is to leave: first come, first served, except that whoever waits for money holds up nobody else.
+"""Whose turn it is to leave: first come, first served, except that whoever waits for money holds up nobody else, and that
+whoever may share the request of one that came before leaves with it.
 
-One line for each set of budgets; a line whose first flight has to wait stands still until one of its budgets is settled.
-What a request costs and when the service has room, it must not know.
+One line for each set of budgets; a line in which a flight has to wait stands still until one of its budgets is settled.
+Nobody waits for a party to fill: it is as large as the queue has made it when its turn comes. What a request costs and when
+the service has room, it must not know.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from itertools import count
 
+from duck_or.engine.convoy import Company, company_of
 from duck_or.engine.single_flight import Flight, Phase
 from duck_or.engine.spending import Budgets
+from duck_or.packing import MOST_BYTES
+
+
+class _Party:
+    """Flights that will share a request. turn: of the first that came; lower ones leave first."""
+
+    __slots__ = ("company", "flights", "size", "turn")
+
+    def __init__(self, company: Company | None, turn: int) -> None:
+        self.company = company
+        self.turn = turn
+        self.flights: list[Flight] = []
+        self.size = 0  # bytes of their texts
+
+    def admits(self, flight: Flight) -> bool:
+        return len(self.flights) < flight.company and self.size + len(flight.request.input) <= MOST_BYTES
+
+    def join(self, flight: Flight) -> None:
+        self.flights.append(flight)
+        self.size += len(flight.request.input)
+
+    def tidy(self) -> bool:
+        """Let go of those that have left, or were taken back. False: of all."""
+        staying = [flight for flight in self.flights if flight.phase is Phase.QUEUED]
+        if len(staying) < len(self.flights):
+            self.flights = staying
+            self.size = sum(len(flight.request.input) for flight in staying)
+        return bool(staying)
 
 
 class _Line:
-    __slots__ = ("flights", "halted")
+    __slots__ = ("halted", "open", "parties")
 
     def __init__(self) -> None:
-        self.flights: deque[tuple[int, Flight]] = deque()  # with their turns: lower ones came first
-        self.halted = False
+        self.parties: deque[_Party] = deque()
+        self.open: dict[Company, _Party] = {}  # the last party of each company, which the next may join
+        self.halted: Flight | None = None  # the one that has to wait for money
 
     @property
-    def turn(self) -> int:
-        return self.flights[0][0]
+    def moves(self) -> bool:
+        """When the one that had to wait was taken back, the next may well be cheaper."""
+        return self.halted is None or self.halted.phase is not Phase.QUEUED
 
-    @property
-    def stale(self) -> bool:
-        """The first has gone otherwise."""
-        return bool(self.flights) and self.flights[0][1].phase is not Phase.QUEUED
+    def add(self, flight: Flight, turn: int) -> None:
+        company = company_of(flight)
+        party = None if company is None else self.open.get(company)
+        if party is None or not party.admits(flight):
+            party = _Party(company, turn)
+            self.parties.append(party)
+            if company is not None:
+                self.open[company] = party
+        party.join(flight)
 
-    def pass_over(self) -> None:
-        """Let go of the first. The next may be cheaper, so the line moves again."""
-        self.flights.popleft()
-        self.halted = False
+    def tidy(self) -> None:
+        """Let go of parties at the head that have left."""
+        while self.parties and not self.parties[0].tidy():
+            self._close(self.parties.popleft())
+
+    def sweep(self) -> None:
+        """The same all along the line."""
+        for party in [party for party in self.parties if not party.tidy()]:
+            self._close(party)
+        self.parties = deque(party for party in self.parties if party.flights)
+
+    def _close(self, party: _Party) -> None:
+        if party.company is not None and self.open.get(party.company) is party:
+            del self.open[party.company]
 
 
 class Departures:
@@ -43,37 +92,38 @@ class Departures:
         self._turns = count()
 
     def __len__(self) -> int:
-        return sum(len(line.flights) for line in self._lines.values())
+        return sum(len(party.flights) for line in self._lines.values() for party in line.parties)
 
     def add(self, flight: Flight) -> None:
         line = self._lines.setdefault(flight.owner.budgets, _Line())
-        line.flights.append((next(self._turns), flight))
+        line.add(flight, next(self._turns))
 
-    def first(self) -> Flight | None:
-        """The flight whose turn it is: it stays first until it has left, is halted or is no longer queued."""
+    def first(self) -> Sequence[Flight]:
+        """The flights whose turn it is, all of one line: empty if there are none.
+
+        Each stays among the first until it has left, its line is halted, or it is no longer queued.
+        """
         for budgets, line in list(self._lines.items()):
-            while line.stale:
-                line.pass_over()
-            if not line.flights:
+            line.tidy()
+            if not line.parties:
                 del self._lines[budgets]
-        moving = [line for line in self._lines.values() if not line.halted]
-        return min(moving, key=lambda line: line.turn).flights[0][1] if moving else None
+        moving = [line.parties[0] for line in self._lines.values() if line.moves]
+        return tuple(min(moving, key=lambda party: party.turn).flights) if moving else ()
 
     def halt(self, flight: Flight) -> None:
-        """The first of its line has to wait for money, and all behind it."""
-        self._lines[flight.owner.budgets].halted = True
+        """It has to wait for money, and all of its line with it."""
+        self._lines[flight.owner.budgets].halted = flight
 
     def settled(self, budgets: Budgets) -> None:
         """Money came back to these budgets: whoever waits for one of them may try again."""
         for mine, line in self._lines.items():
-            if line.halted and not set(mine).isdisjoint(budgets):
-                line.halted = False
+            if line.halted is not None and not set(mine).isdisjoint(budgets):
+                line.halted = None
 
     def sweep(self) -> None:
         """Let go of flights that are no longer queued; a line that stands still would keep them for long."""
         for line in self._lines.values():
-            line.halted &= not line.stale
-            line.flights = deque(entry for entry in line.flights if entry[1].phase is Phase.QUEUED)
+            line.sweep()
 
     def clear(self) -> None:
         self._lines.clear()

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from weakref import WeakSet
 
-from duck_or.again import asked_again
 from duck_or.cache.contract import Kept
-from duck_or.engine.attempt import CUT_OFF, attempt, get, internal_error, outcome_of
+from duck_or.engine.attempt import Arrival, arrival_of, attempt, get, internal_error
 from duck_or.engine.batch import Batch, Statement
+from duck_or.engine.convoy import Convoy
 from duck_or.engine.departures import Departures
 from duck_or.engine.keeping import Keeping
 from duck_or.engine.ledger import Ledger
+from duck_or.engine.next_attempt import next_attempt
 from duck_or.engine.single_flight import Flight, Phase, SingleFlight
 from duck_or.engine.spending import Funds, hold, settle
 from duck_or.engine.transport import Transport
@@ -114,20 +115,32 @@ class Lane:
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        while (flight := self._departures.first()) is not None:
+        while flights := self._departures.first():
             delay = self._gate.next_delay(self._loop.time(), self._in_flight)
             if delay is None:
                 return  # every slot is taken: the next completion calls again
             if delay > 0:
                 self._wake = self._loop.call_later(delay, self._pump)
                 return
+            if funded := self._funded(flights):
+                self._launch(funded)
+
+    def _funded(self, flights: Sequence[Flight]) -> list[Flight]:
+        """Those that there is money for, which is held back now; they are on the wire from here on."""
+        funded = []
+        for flight in flights:
+            if flight.phase is not Phase.QUEUED:
+                continue  # one before it was refused, and stopped their statement
             funds, flight.held_usd = hold(flight.owner.budgets, flight.request)
+            if funds is Funds.WAIT:
+                self._departures.halt(flight)
+                break
             if isinstance(funds, Failure):
                 self._refuse(flight, funds.after(flight.attempts))
-            elif funds is Funds.WAIT:
-                self._departures.halt(flight)
             else:
-                self._launch(flight)
+                flight.phase = Phase.FLYING
+                funded.append(flight)
+        return funded
 
     def _refuse(self, flight: Flight, failure: Failure) -> None:
         """There is no money for it: whoever waits for it under another budget goes on without those of this one."""
@@ -136,83 +149,94 @@ class Lane:
             self._departures.add(heir)
         self._fail(flight, failure, None if flight.first_sent is None else 0.0)
 
-    def _launch(self, flight: Flight) -> None:
-        flight.phase = Phase.FLYING
-        flight.attempts += 1
-        flight.launched = self._loop.time()
+    def _launch(self, flights: Sequence[Flight]) -> None:
+        """One HTTP request, slot, token and ticket, however many share it."""
+        now = self._loop.time()
         self._in_flight += 1
-        flight.ticket = self._gate.on_sent(flight.launched, self._in_flight)
-        if flight.first_sent is None:
-            flight.first_sent = self._wall_clock()
-            flight.owner.ledger.stats.add(sent=1, attempts=1)
-        else:
-            flight.owner.ledger.stats.add(attempts=1, retries=1)
-        task = asyncio.create_task(
-            attempt(self._transport, flight.request, flight.owner.terms.timeout, self._wall_clock)
-        )
-        flight.handle = task
+        convoy = Convoy(flights, Phase.FLYING, self._gate.on_sent(now, self._in_flight))
+        convoy.enter_attempt(now, self._wall_clock())
+        requests, timeout = [flight.request for flight in flights], flights[0].owner.terms.timeout
+        task = asyncio.create_task(attempt(self._transport, requests, timeout, self._wall_clock))
+        convoy.handle = task
         # Not a `finally` in the task: cancelled before its first step it would run nothing, and the slot were lost.
-        task.add_done_callback(partial(self._attempted, flight))
+        task.add_done_callback(partial(self._attempted, convoy))
 
     # --- arriving: kept, retried, failed ---------------------------------------------------------------------------
 
-    def _attempted(self, flight: Flight, task: asyncio.Task[Outcome]) -> None:
+    def _attempted(self, convoy: Convoy, task: asyncio.Task[Arrival]) -> None:
         """An attempt is over, and its slot free."""
-        outcome = outcome_of(task)
-        if outcome is not None:
-            self._tell_gate(flight, outcome)
+        arrival = arrival_of(task, len(convoy.flights))
+        self._tell_gate(convoy, arrival.outcomes[0])
         self._in_flight -= 1
-        settle(flight.owner.budgets, flight.held_usd, outcome)
-        self._departures.settled(flight.owner.budgets)
-        if flight.phase is Phase.FLYING:
-            self._answered(flight, CUT_OFF if outcome is None else outcome)
+        convoy.disband()
+        if budgets := convoy.flights[0].owner.budgets:  # those of all, since they left one line
+            for flight, outcome in zip(convoy.flights, arrival.outcomes, strict=True):
+                settle(budgets, flight.held_usd, outcome)
+            self._departures.settled(budgets)
+        self._arrived(convoy, arrival)
         self._pump()
 
-    def _answered(self, flight: Flight, outcome: Outcome) -> None:
-        now = self._loop.time()
+    def _arrived(self, convoy: Convoy, arrival: Arrival) -> None:
+        resting: dict[float, list[Flight]] = {}
+        company = len(arrival.outcomes) if arrival.shared else 1
+        # Drawn once: those that failed together rest as long, and leave together again.
+        luck = self._jitter if company == 1 else cache(self._jitter)
+        for flight, outcome in zip(convoy.flights, arrival.outcomes, strict=True):
+            if flight.phase is not Phase.FLYING:
+                continue  # taken back
+            if (delay := self._answered(flight, outcome, company, luck)) is not None:
+                flight.phase = Phase.RESTING
+                resting.setdefault(delay, []).append(flight)
+        for delay, flights in resting.items():
+            self._rest(flights, delay)
+
+    def _answered(
+        self, flight: Flight, outcome: Outcome, company: int, luck: Callable[[], float]
+    ) -> float | None:
+        """Seconds until it is asked again; None: it has landed, or will. company: how many share the outcome."""
+        latency = self._loop.time() - flight.launched
         if isinstance(outcome, Completion):
-            self._keeping.keep(flight, outcome, now - flight.launched)
-            return
+            self._keeping.keep(flight, outcome, latency)
+            return None
         if outcome.summary is not None:
             flight.discarded = outcome.summary.after(flight.discarded)
         outcome = outcome.after(flight.attempts)
-        if self._asks_again(flight, outcome):
-            return
-        if outcome.action is Action.RETRY and not flight.stopped:
-            decision = flight.owner.terms.retry.decide(outcome, flight.attempts, flight.waited, self._jitter)
+        if not flight.stopped:
+            decision = next_attempt(flight, outcome, company, luck)
             if isinstance(decision, Retry):
-                self._rest(flight, decision.delay)
-                return
+                return decision.delay
             outcome = decision.failure
-        self._fail(flight, outcome, now - flight.launched)
+        elif company > 1:
+            self._ground(flight)  # whose fault it was nobody asks any more
+            return None
+        self._fail(flight, outcome, latency)
+        return None
 
-    def _asks_again(self, flight: Flight, failure: Failure) -> bool:
-        """Whether the failure told what to change, and the request, so changed, goes out once more."""
-        spent = flight.attempts >= flight.owner.terms.retry.attempts
-        if failure.again is None or flight.request.second or flight.stopped or spent:
-            return False
-        flight.request = asked_again(flight.request, failure.again)
-        self._requeue(flight)
-        return True
-
-    def _tell_gate(self, flight: Flight, outcome: Outcome) -> None:
-        assert flight.ticket is not None  # it was launched
+    def _tell_gate(self, convoy: Convoy, outcome: Outcome) -> None:
+        """outcome: of any that shared the request; the gate asks only how the service took it."""
+        assert convoy.ticket is not None  # it was launched
         if isinstance(outcome, Failure) and outcome.slow_down:
-            flight.owner.ledger.stats.add(slow_downs=1)
-            self._gate.on_refused(self._loop.time(), flight.ticket, outcome.wait)
+            convoy.flights[0].owner.ledger.stats.add(slow_downs=1)
+            self._gate.on_refused(self._loop.time(), convoy.ticket, outcome.wait)
         elif isinstance(outcome, Completion) or outcome.http_status is not None:
             # Also where it was refused for its own sake: the service had room for it.
-            self._gate.on_accepted(flight.ticket, self._in_flight)
+            self._gate.on_accepted(convoy.ticket, self._in_flight)
 
-    def _rest(self, flight: Flight, delay: float) -> None:
-        flight.phase = Phase.RESTING
-        flight.waited += delay
-        flight.handle = self._loop.call_later(delay, self._requeue, flight)
+    def _rest(self, flights: Iterable[Flight], delay: float) -> None:
+        convoy = Convoy([flight for flight in flights if flight.phase is Phase.RESTING], Phase.RESTING)
+        for flight in convoy.flights:
+            flight.waited += delay
+            flight.convoy = convoy
+        if convoy.flights:
+            convoy.handle = self._loop.call_later(delay, self._requeue, convoy)
 
-    def _requeue(self, flight: Flight) -> None:
-        flight.phase = Phase.QUEUED
-        # Behind those not tried yet: in an outage, the same few must not burn all their attempts.
-        self._departures.add(flight)
+    def _requeue(self, convoy: Convoy) -> None:
+        aboard = convoy.aboard
+        convoy.disband()
+        for flight in aboard:
+            flight.phase = Phase.QUEUED
+            # Behind those not tried yet: in an outage, the same few must not burn all their attempts.
+            self._departures.add(flight)
         self._pump()
 
     def _fail(self, flight: Flight, failure: Failure, latency: float | None) -> None:
@@ -253,9 +277,10 @@ class Lane:
     def _take_back(self, flight: Flight, failure: Failure) -> None:
         """Whatever it is doing, it stops, and whoever still waits is told why."""
         sent = flight.first_sent is not None
-        if flight.handle is not None:
-            flight.handle.cancel()
         self._land(flight, failure, self._loop.time() - flight.launched if sent else None)
+        convoy, flight.convoy = flight.convoy, None
+        if convoy is not None:
+            convoy.cancel()
 
     def withdraw(self, batch: Batch) -> None:
         """The batch no longer waits (Ctrl-C). Requests nobody else waits for are taken back."""

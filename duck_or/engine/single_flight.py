@@ -5,18 +5,17 @@ A flight is abandoned only when its last waiter has left. When a request may lea
 
 from __future__ import annotations
 
-import asyncio
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from duck_or.engine.batch import Batch, Statement
-from duck_or.outcome import Outcome
+from duck_or.packing import MOST_TEXTS
 from duck_or.request import Request
 
 if TYPE_CHECKING:
     from duck_or.call_summary import CallSummary
+    from duck_or.engine.convoy import Convoy
     from duck_or.engine.ledger import Ledger
-    from duck_or.policy.pace import Ticket
 
 
 class Phase(Enum):
@@ -32,8 +31,8 @@ class Flight:
     """One request under way and everybody who waits for it. Lives on the event loop's thread only."""
 
     __slots__ = (
-        "attempts", "discarded", "first_sent", "handle", "held_usd", "kept_by", "launched", "owner", "phase",
-        "request", "ticket", "waited", "waiters", "writes",
+        "attempts", "company", "convoy", "discarded", "first_sent", "held_usd", "kept_by", "launched", "owner",
+        "partings", "phase", "request", "waited", "waiters", "writes",
     )  # fmt: skip
 
     def __init__(self, request: Request, owner: Batch, index: int) -> None:
@@ -42,15 +41,21 @@ class Flight:
         self.waiters: list[tuple[Batch, int]] = [(owner, index)]
         self.phase = Phase.LOOKING
         self.attempts = 0
+        self.company = MOST_TEXTS  # how many, itself included, may share its next attempt's HTTP request
+        self.partings = 0  # attempts that failed for many and were repeated for fewer
         self.waited = 0.0  # seconds spent between attempts
         self.launched = 0.0  # loop time of the last attempt's start
         self.first_sent: float | None = None  # wall time of the first attempt
-        self.handle: asyncio.Task[Outcome] | asyncio.TimerHandle | None = None
-        self.ticket: Ticket | None = None  # the gate's, of the last attempt
+        self.convoy: Convoy | None = None  # the one it flies or rests in
         self.kept_by: set[Ledger] = set()
         self.writes = 0
-        self.discarded: CallSummary | None = None  # of responses that were of no use: they may have cost something
+        self.discarded: CallSummary | None = None  # of useless responses, which may have cost something
         self.held_usd = 0.0  # in each of its owner's budgets, while an attempt is under way
+
+    @property
+    def tries(self) -> int:
+        """The attempts that count against the setting `attempts`."""
+        return self.attempts - self.partings
 
     @property
     def statements(self) -> set[Statement]:

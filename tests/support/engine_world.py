@@ -6,7 +6,8 @@
         assert texts(batch) == ["a", "b"]
 
 A request is named by a short text; `answer()` answers with that text unless told otherwise, and so does every request
-that the script does not name.
+that the script does not name. `embedding("a")` may share an HTTP request with others: then each takes its next reply, and
+the first that is no answer is the reply to them all.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from duck_or.engine.lane import Lane
 from duck_or.engine.ledger import Ledger
 from duck_or.engine.spending import Spending
 from duck_or.outcome import Completion, Failure, Outcome, RawResponse
+from duck_or.packing import Envelope
 from duck_or.policy.retry import RetryPolicy
 from duck_or.request import Request
 from duck_or.stats import Stats
+from duck_or.wanted import Wanted
 from support.virtual_loop import VirtualLoop
 
 MEBIBYTE = 1 << 20
@@ -42,6 +45,16 @@ MEBIBYTE = 1 << 20
 def request(name: str, *, model: str = "test/model", max_tokens: int | None = None) -> Request:
     body = orjson.dumps({"messages": name, "model": model})
     return Request("/chat/completions", body, hashlib.sha256(body).digest(), model, max_tokens)
+
+
+def embedding(name: str, *, model: str = "test/embedding") -> Request:
+    written = orjson.dumps(name)
+    envelope = Envelope(b'{"input":', b',"model":%s}' % orjson.dumps(model))
+    body = envelope.body([written])
+    key = hashlib.sha256(body).digest()
+    return Request(
+        "/embeddings", body, key, model, wanted=Wanted("embedding"), envelope=envelope, input=written
+    )
 
 
 # --- the service ---------------------------------------------------------------------------------------------------
@@ -65,6 +78,16 @@ def answer(
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
     body = orjson.dumps({"id": "gen-1", "model": "test/model-1", "choices": [choice], "usage": usage})
     return Reply(RawResponse(200, {}, body), seconds)
+
+
+def vectors(texts: Sequence[str], seconds: float = 1.0, **others: object) -> Reply:
+    """Each text's characters are its vector. It has cost a token and a cent for each text, unless told otherwise."""
+    data = [
+        {"object": "embedding", "index": n, "embedding": list(map(ord, text))} for n, text in enumerate(texts)
+    ]
+    usage = {"prompt_tokens": len(texts), "total_tokens": len(texts), "cost": 0.01 * len(texts)}
+    body = {"object": "list", "data": data[::-1], "model": "test/embedding-1", "usage": usage}
+    return Reply(RawResponse(200, {}, orjson.dumps(body | others)), seconds)
 
 
 def error(status: int, message: str = "no", seconds: float = 1.0, **headers: str) -> Reply:
@@ -96,11 +119,15 @@ class Send:
     name: str
     at: float  # virtual seconds
     in_flight: int  # itself included
+    texts: tuple[str, ...] = ()  # of embeddings
 
 
 @dataclass
 class ScriptedTransport:
-    """The n-th attempt for a name gets the n-th reply of its script, or the last one."""
+    """The n-th attempt for a name gets the n-th reply of its script, or the last one.
+
+    together: what a request with several texts gets; None: what its texts get.
+    """
 
     script: Script
     otherwise: Callable[[str], Reply] = field(default=lambda name: answer(name))
@@ -109,17 +136,19 @@ class ScriptedTransport:
     in_flight: int = 0
     cancelled: list[str] = field(default_factory=list)
     closed: bool = False
+    together: Callable[[Sequence[str]], Reply | None] = field(default=lambda texts: None)
     overlapped: set[str] = field(default_factory=set)  # names that were in flight twice at the same time
     _flying: set[str] = field(default_factory=set)
     _attempts: Counter[str] = field(default_factory=Counter)
 
     async def send(self, method: str, path: str, body: bytes | None = None) -> RawResponse:
-        name = path if body is None else _name(orjson.loads(body)["messages"])
-        replies = self.script.get(name) or [self.otherwise(name)]
-        reply = replies[min(self._attempts[name], len(replies) - 1)]
-        self._attempts[name] += 1
-        self.in_flight += 1
         self.bodies.append(body)
+        asked = {} if body is None else orjson.loads(body)
+        if "input" in asked:
+            return await self._embed([asked["input"]] if isinstance(asked["input"], str) else asked["input"])
+        name = path if body is None else _name(asked["messages"])
+        reply = self._next(name)
+        self.in_flight += 1
         if name in self._flying:
             self.overlapped.add(name)
         self._flying.add(name)
@@ -132,6 +161,32 @@ class ScriptedTransport:
         finally:
             self.in_flight -= 1
             self._flying.discard(name)
+
+    async def _embed(self, texts: list[str]) -> RawResponse:
+        reply = self._reply_to_all(texts)
+        self.in_flight += 1
+        name, now = "+".join(texts), asyncio.get_running_loop().time()
+        self.sends.append(Send(name, now, self.in_flight, tuple(texts)))
+        try:
+            return await self._reply(reply)
+        except asyncio.CancelledError:
+            self.cancelled.append(name)
+            raise
+        finally:
+            self.in_flight -= 1
+
+    def _reply_to_all(self, texts: list[str]) -> Reply:
+        replies = [self._next(text) for text in texts]
+        reply = self.together(texts) if len(texts) > 1 else None
+        if reply is not None:
+            return reply
+        broken = (reply for reply in replies if not _is_answer(reply))
+        return next(broken, vectors(texts, max(reply.seconds for reply in replies)))
+
+    def _next(self, name: str) -> Reply:
+        replies = self.script.get(name) or [self.otherwise(name)]
+        self._attempts[name] += 1
+        return replies[min(self._attempts[name], len(replies)) - 1]
 
     async def _reply(self, reply: Reply) -> RawResponse:
         if reply.content is None:
@@ -151,8 +206,17 @@ class ScriptedTransport:
         return [send.name for send in self.sends]
 
     @property
+    def packs(self) -> list[int]:
+        """How many texts each request for embeddings held, in order."""
+        return [len(send.texts) for send in self.sends if send.texts]
+
+    @property
     def peak(self) -> int:
         return max((send.in_flight for send in self.sends), default=0)
+
+
+def _is_answer(reply: Reply) -> bool:
+    return isinstance(reply.content, RawResponse) and b'"choices"' in reply.content.body
 
 
 # --- a store on the loop -------------------------------------------------------------------------------------------
@@ -334,6 +398,8 @@ def text_of(outcome: Outcome | None) -> str | None:
         return None
     if isinstance(outcome, Failure):
         return outcome.code
+    if "data" in outcome.parsed:
+        return "".join(map(chr, outcome.parsed["data"][0]["embedding"]))
     return str(outcome.parsed["choices"][0]["message"]["content"])
 
 

@@ -28,10 +28,11 @@ class Hall:
         return flight
 
     def leave(self) -> list[Flight]:
-        left = []
-        while (flight := self.departures.first()) is not None:
-            flight.phase = Phase.FLYING
-            left.append(flight)
+        left: list[Flight] = []
+        while flights := self.departures.first():
+            for flight in flights:
+                flight.phase = Phase.FLYING
+            left += flights
         return left
 
 
@@ -79,4 +80,4 @@ def test_what_is_no_longer_queued_is_passed_over_and_let_go() -> None:
     hall.departures.sweep()
     assert len(hall.departures) == 2
     flights[0].phase = Phase.OVER  # it was the one that had to wait; the next may well be cheaper
-    assert hall.departures.first() is flights[3]
+    assert hall.departures.first() == (flights[3],)
