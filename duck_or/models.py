@@ -18,7 +18,8 @@ from duck_or.lenient import mapping_of, number_of, text_of
 from duck_or.outcome import RawResponse
 from duck_or.request import Request
 
-MODELS_PATH = "/models"
+MODELS_PATH = "/models?output_modalities=all"
+"""OpenRouter lists only models that write text unless told otherwise; other servers ignore the query."""
 KEEP_SECONDS = 3600.0
 
 IMAGE_TOKENS = 10_000

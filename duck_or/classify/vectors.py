@@ -5,7 +5,6 @@ Both are whole or nothing: there is no finish_reason. What they are used for, th
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Any
 
@@ -45,7 +44,7 @@ def _is_vector(value: object) -> bool:
     if not isinstance(value, str) or not value:
         return False
     try:
-        return len(base64.b64decode(value, validate=True)) % FLOAT_BYTES == 0
+        return len(binascii.a2b_base64(value, strict_mode=True)) % FLOAT_BYTES == 0
     except binascii.Error:
         return False
 

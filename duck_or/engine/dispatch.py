@@ -18,7 +18,7 @@ from duck_or.engine.cancellation import running
 from duck_or.outcome import Completion, Failure, Outcome
 from duck_or.request import Request
 
-PARCEL = 64
+PARCEL = 256
 """Requests handed to the event loop at once: enough to make the hop between two threads cheap."""
 
 Keep: TypeAlias = Callable[[Request, Outcome], None]

@@ -11,6 +11,7 @@ from duck_or.errors import RequestFailed, TransportError
 from duck_or.models import (
     IMAGE_TOKENS,
     KEEP_SECONDS,
+    MODELS_PATH,
     Model,
     ModelList,
     Volume,
@@ -42,7 +43,7 @@ class Service:
         self.next = RawResponse(200, {}, orjson.dumps({"data": entries}))
 
     def fetch(self, path: str) -> RawResponse:
-        assert path == "/models"
+        assert path == MODELS_PATH
         self.asked += 1
         return self.next
 
