@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("duck_or", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("duck_or")
 
-for _name in [name for name in os.environ if name.startswith(("OPENROUTER_", "DUCK_OR_", "OPENAI_"))]:
+_OURS = ("OPENROUTER_", "DUCK_OR_", "OPENAI_")
+_LOCAL = "DUCK_OR_LOCAL_"  # where a model on this machine is: see tests/integration/test_local_model.py
+for _name in [name for name in os.environ if name.startswith(_OURS) and not name.startswith(_LOCAL)]:
     del os.environ[_name]
 os.environ["DUCK_OR_CONFIG"] = "none"
 os.environ["DUCK_OR_CACHE"] = "none"

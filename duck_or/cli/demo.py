@@ -1,4 +1,5 @@
-"""`duck-or demo`: the main job on real texts, with OpenRouter where there is a key and a simulated one where there is none.
+"""`duck-or demo`: the main job on real texts, with OpenRouter where there is a key and a simulated one where there is none;
+or with a small model on this machine.
 
 What the demo asks and how it shows it is in `demo_steps`; here is decided who answers, and at what price.
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from duck_or.cli.exits import EXIT_CODES, CommandFailed
+from duck_or.cli.exits import CONFIGURATION, EXIT_CODES, FAILED, CommandFailed
 from duck_or.cli.wording import counted, dollars
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from duck_or.settings import Settings
 
 KEPT_AS = Path("duck_or_demo.duckdb")
-SIMULATED_ROWS, PAID_ROWS = 300, 5
+SIMULATED_ROWS, PAID_ROWS, LOCAL_ROWS = 300, 5, 4
 LATENCY = 0.3
 """Mean seconds until the simulator answers, lognormal: about what a small model needs for a few words."""
 
@@ -38,6 +39,14 @@ SIMULATED = """\
 {why}, so OpenRouter is not asked. A simulator on this machine answers instead:
 THE ANSWERS BELOW ARE SIMULATED, made up without any model, and nothing is paid. All else is real.
 """
+
+LOCAL = """\
+{model} answers, on this machine: no account, and nothing is paid.
+THE ANSWERS BELOW ARE REAL, of a very small model that is often wrong. Their types are always right.
+"""
+
+INSTALLED = "installed"
+"""What --local-model says without a file."""
 
 
 @click.command(epilog=EXIT_CODES, short_help="See it work, on real texts; simulated without a key.")
@@ -54,22 +63,40 @@ THE ANSWERS BELOW ARE SIMULATED, made up without any model, and nothing is paid.
 )
 @click.option("--keep", is_flag=True, help=f"Short for --database {KEPT_AS}.")
 @click.option("--simulate", is_flag=True, help="Do not ask OpenRouter even where there is a key.")
+@click.option(
+    "--local-model",
+    "local",
+    is_flag=False,
+    flag_value=INSTALLED,
+    metavar="[PATH.gguf]",
+    help="Ask a small model on this machine about four reviews: the installed one, or that of a file.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
 def demo(
-    rows: int | None, model: str | None, database: Path | None, keep: bool, simulate: bool, yes: bool
+    rows: int | None,
+    model: str | None,
+    database: Path | None,
+    keep: bool,
+    simulate: bool,
+    local: str | None,
+    yes: bool,
 ) -> None:
     """Ask a model about DuckDB's own functions and settings, in SQL, twice: the second time is free.
 
     With OPENROUTER_API_KEY set it asks OpenRouter about a handful of rows and says the price first. Without a key a
-    simulator answers.
+    simulator answers. With --local-model a llama.cpp server is started, and stopped at the end.
     """
     from duck_or.cli.connection import connected
     from duck_or.settings import Settings
 
+    if local is not None and (rows or model or simulate):
+        raise click.UsageError("--local-model goes with none of --rows, --model and --simulate")
     settings = Settings.load()
     database = database or (KEPT_AS if keep else None)
     with connected(database or ":memory:") as con:
-        if settings.api_key is None or simulate:
+        if local is not None:
+            _local(con, None if local == INSTALLED else Path(local))
+        elif settings.api_key is None or simulate:
             why = "As you said --simulate" if simulate else "There is no API key (OPENROUTER_API_KEY)"
             click.echo(SIMULATED.format(why=why))
             _simulated(con, rows or SIMULATED_ROWS, model or CHEAP_MODELS[0])
@@ -100,6 +127,31 @@ def _simulated(con: duckdb.DuckDBPyConnection, rows: int, model: str) -> None:
     click.echo(
         "\nFor real answers set OPENROUTER_API_KEY and run this again. Your own query: duck-or sql --help"
     )
+
+
+def _local(con: duckdb.DuckDBPyConnection, weights: Path | None) -> None:
+    """The settings are made here and not loaded, as for the simulator."""
+    from duck_or.cli.demo_steps import REVIEWS, Demo
+    from duck_or.local_model import LocalModelError, LocalServer, ServerFailed, find
+    from duck_or.settings import Settings
+
+    try:
+        with ExitStack() as stack:
+            server = stack.enter_context(LocalServer(find(weights)))
+            click.echo(LOCAL.format(model=server.model))
+            settings = Settings(
+                api_key=server.api_key,
+                base_url=server.base_url,
+                model=server.model,
+                cache_path=None,
+                rate_limit=None,
+            )
+            demo = stack.enter_context(Demo(con, settings, LOCAL_ROWS, REVIEWS))
+            demo.run(server.model, "a model on this machine")
+    except LocalModelError as error:
+        code = FAILED if isinstance(error, ServerFailed) else CONFIGURATION
+        raise CommandFailed(str(error), code, "local_model") from error
+    click.echo("\nYour own queries: start llama-server (or vLLM, Ollama) and set OPENROUTER_BASE_URL")
 
 
 def _paid(

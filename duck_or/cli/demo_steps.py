@@ -1,6 +1,6 @@
 """The steps of the demo: real texts, one statement, its result and what it cost, the same statement again.
 
-The SQL stands in demo.sql, where it can be read and copied. Who answers, this module must not know.
+The SQL stands in demo.sql and demo_local.sql, where it can be read and copied. Who answers, this module must not know.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from importlib.resources import files
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import click
 import orjson
@@ -29,11 +29,23 @@ MAX_TOKENS = 100
 """Five words need far fewer; it bounds the price that is said first."""
 
 
-def statements(rows: int) -> dict[str, str]:
-    """The statements of demo.sql by the names in their headings, all filled in but {model}."""
-    parts = files("duck_or.cli").joinpath("demo.sql").read_text("utf-8").split("-- name: ")[1:]
+class Script(NamedTuple):
+    """file: the statements, beside this module. text: what each row holds. source: where the texts are from."""
+
+    file: str
+    text: str
+    source: str
+
+
+DOCUMENTATION = Script("demo.sql", "description", "of DuckDB's own functions and settings")
+REVIEWS = Script("demo_local.sql", "short review", "made up for this")
+
+
+def statements(rows: int, script: Script = DOCUMENTATION) -> dict[str, str]:
+    """The statements of a script by the names in their headings, all filled in but {model}."""
+    parts = files("duck_or.cli").joinpath(script.file).read_text("utf-8").split("-- name: ")[1:]
     named = {name.strip(): text.strip() for name, _, text in (part.partition("\n") for part in parts)}
-    given = {"rows": rows, "sample": SAMPLE, "max_tokens": MAX_TOKENS, "messages": named["messages"]}
+    given = {"rows": rows, "sample": SAMPLE, "max_tokens": MAX_TOKENS, "messages": named.get("messages")}
     return {name: filled(text, **given) for name, text in named.items()}
 
 
@@ -45,12 +57,19 @@ def filled(text: str, **parameters: object) -> str:
 
 
 class Demo:
-    """One demo on one connection: registers on entry, gives everything back on exit. rows: texts asked about."""
+    """One demo on one connection: registers at once, gives everything back on exit. rows: texts asked about, at most."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, settings: Settings, rows: int) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        rows: int,
+        script: Script = DOCUMENTATION,
+    ) -> None:
         self._con = con
         self._settings = settings
-        self._sql = statements(rows)
+        self._script = script
+        self._sql = statements(rows, script)
         con.execute(self._sql["texts"]).fetchall()
         [(self.rows,)] = con.execute("SELECT count(*) FROM texts").fetchall()
         self._session = register(con, settings)
@@ -77,9 +96,7 @@ class Demo:
     def run(self, model: str, cost_note: str) -> None:
         """All steps, printed. Raises duckdb.Error."""
         statement = filled(self._sql["ask"], model=model.replace("'", "''"))
-        click.echo(
-            f"1. The texts: {counted(self.rows, 'description')} of DuckDB's own functions and settings.\n"
-        )
+        click.echo(f"1. The texts: {counted(self.rows, self._script.text)} {self._script.source}.\n")
         self._code(self._sql["texts"])
         click.echo("\n2. One statement asks about every row.\n")
         self._code(statement)
