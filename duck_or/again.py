@@ -1,7 +1,7 @@
 """The second asking: what a request becomes where asking the same once more would bring the same.
 
-Two answers are no answers and yet say what to change: one that was cut off before its first word, and one that is not
-what was demanded. The changed request keeps its key, since it asks the same question: its answer is the answer. That this
+Two answers are no answers and yet say what to change: one that was cut off too early to be one, and one that is not what
+was demanded. The changed request keeps its key, since it asks the same question: its answer is the answer. That this
 happens once, and what it costs, is the engine's business.
 """
 
@@ -17,7 +17,7 @@ ROOM_FACTOR = 4
 """Times as many tokens as were not enough. Reasoning seldom stops just short of its limit."""
 
 LEAST_ROOM = 4096
-"""Tokens: what a reasoning model takes for a question of middling difficulty."""
+"""Tokens where the answer had not begun: what a reasoning model takes for a question of middling difficulty."""
 
 
 def asked_again(request: Request, change: MoreRoom | Correction) -> Request:
@@ -30,7 +30,7 @@ def asked_again(request: Request, change: MoreRoom | Correction) -> Request:
 def _more_room(body: JsonObject, change: MoreRoom) -> JsonObject:
     name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
     used = max(max_tokens_of(body) or 0, change.used_tokens or 0)
-    return {name: max(ROOM_FACTOR * used, LEAST_ROOM)}
+    return {name: max(ROOM_FACTOR * used, 0 if change.begun and used else LEAST_ROOM)}
 
 
 def _corrected(body: JsonObject, change: Correction) -> JsonObject:

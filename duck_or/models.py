@@ -50,7 +50,7 @@ class Model:
         return cls(
             id=str(entry["id"]),
             name=text_of(entry.get("name")),
-            context_length=_whole(entry.get("context_length")),
+            context_length=_context_length(entry),
             max_completion_tokens=_whole(top.get("max_completion_tokens")),
             prompt_usd=_price(pricing.get("prompt")),
             completion_usd=_price(pricing.get("completion")),
@@ -65,6 +65,12 @@ class Model:
         """Tokens; None where nothing is listed that bounds it."""
         longest = self.max_completion_tokens or self.context_length
         return None if longest is None else max(0, longest)
+
+
+def _context_length(entry: Mapping[str, Any]) -> int | None:
+    """As OpenRouter says it, vLLM (max_model_len), or llama.cpp (meta.n_ctx, what one request has)."""
+    said = (entry.get("context_length"), entry.get("max_model_len"), mapping_of(entry.get("meta")).get("n_ctx"))
+    return next((length for length in map(_whole, said) if length), None)
 
 
 def _whole(value: object) -> int | None:

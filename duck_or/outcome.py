@@ -32,9 +32,11 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MoreRoom:
-    """The answer was cut off before its first word. used_tokens: what that took, None if nobody says."""
+    """The answer was cut off. used_tokens: what it took until then, None if nobody says. begun: whether there are words of
+    it, so that it can be told how much is missing, roughly."""
 
     used_tokens: int | None
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,12 +106,12 @@ def _refused(
     """An answer that is not what was demanded. One that was cut off may have been going to be."""
     said = f"the model's answer is not what was asked for ({complaint}). It said: {text or 'nothing'}"
     failure = plain_failure(rules.INVALID_ANSWER, said, response, parsed)
-    again = _more_room(parsed) if finish is _CUT_OFF else Correction(text, complaint)
+    again = _more_room(parsed, begun=bool(text)) if finish is _CUT_OFF else Correction(text, complaint)
     return replace(failure, again=again)
 
 
-def _more_room(parsed: Mapping[str, Any]) -> MoreRoom:
-    return MoreRoom(summary(parsed).completion_tokens)
+def _more_room(parsed: Mapping[str, Any], *, begun: bool = False) -> MoreRoom:
+    return MoreRoom(summary(parsed).completion_tokens, begun)
 
 
 def _has_content(message: Mapping[str, Any]) -> bool:

@@ -57,7 +57,10 @@ CODES: dict[str, Meaning] = {
         "no provider of the model fulfils what the request demands",
         "Loosen `provider` or the account's data policy, or choose a model that supports the options.",
     ),
-    "wrong_endpoint": Meaning("the model does not do chat completions", "Choose a chat model."),
+    "wrong_endpoint": Meaning(
+        "the model, or the server, does not do what is asked of it (chat, embeddings, rerank)",
+        "Choose a model that does.",
+    ),
     "not_found": Meaning("the address does not exist", "Check base_url and the model's name."),
     "redirected": Meaning("the address answers with a redirect", "Check base_url: scheme, host and path."),
     # --- this request ---

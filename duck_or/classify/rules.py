@@ -104,6 +104,7 @@ METADATA_KEYS: tuple[tuple[str, int, Rule], ...] = (
 # 5. Error types that say more than the HTTP status: `metadata.error_type`, `error_type`, a textual `code`, `type`.
 ERROR_TYPES: dict[str, Rule] = {
     "context_length_exceeded": CONTEXT_LENGTH,
+    "exceed_context_size_error": CONTEXT_LENGTH,  # llama.cpp
     "max_tokens_exceeded": CONTEXT_LENGTH,
     "token_limit_exceeded": CONTEXT_LENGTH,
     "string_too_long": CONTEXT_LENGTH,
@@ -194,6 +195,7 @@ STATUSES: dict[int, Rule] = {
     429: RATE_LIMITED,
     499: GATEWAY_ERROR,  # "client closed request": this client did not, so something in between did
     500: SERVER_ERROR,
+    501: Rule("wrong_endpoint", STOP),  # a server that was started without embeddings, say
     502: PROVIDER_ERROR,
     503: OVERLOADED,
     504: GATEWAY_TIMEOUT,

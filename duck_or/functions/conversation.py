@@ -50,5 +50,6 @@ def answer_text(body: bytes) -> str:
         content = "".join(text for text in texts if isinstance(text, str))
     if isinstance(content, str) and (content or not message.get("refusal")):
         return content
-    said = message.get("refusal") or "a call of a tool" if message.get("tool_calls") else message.get("refusal")
-    raise Unreadable(f"the model gave no text but {shown(said) if said else 'something else'}")
+    if message.get("refusal"):
+        raise Unreadable(f"the model refused: {message['refusal']}")
+    raise Unreadable(f"the model gave no text but {'a call of a tool' if message.get('tool_calls') else 'nothing'}")

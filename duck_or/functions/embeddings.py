@@ -5,7 +5,6 @@ Each text is a request and a cache key of its own; that several may share an HTT
 
 from __future__ import annotations
 
-import base64
 import binascii
 import struct
 from typing import Any
@@ -127,7 +126,7 @@ def _embedding(answer: object) -> Any:
 
 def _floats(value: object) -> bytes:
     if isinstance(value, str):
-        vector = base64.b64decode(value, validate=True)  # OpenAI's are little-endian too
+        vector = binascii.a2b_base64(value, strict_mode=True)  # OpenAI's are little-endian too
     elif isinstance(value, list):
         vector = struct.pack(f"<{len(value)}f", *value)
     else:

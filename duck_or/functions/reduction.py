@@ -27,6 +27,9 @@ SMALL = 6_000
 TAGS = 16
 """Bytes around each text."""
 
+SHORTEST_PIECE = 4
+"""Bytes of the longest character: a piece of a text holds at least one whole."""
+
 
 class NotShorter(ValueError):
     """The results of the parts are together no shorter than what they were made of."""
@@ -46,7 +49,7 @@ def batches(texts: Sequence[str], room: int) -> list[list[str]]:
     """The texts in order, in lists of at most `room` bytes; a longer text is cut into pieces."""
     found: list[list[str]] = [[]]
     left = room
-    for piece in _pieces(texts, max(1, room - TAGS)):
+    for piece in _pieces(texts, max(SHORTEST_PIECE, room - TAGS)):
         needed = len(piece.encode()) + TAGS
         if needed > left and found[-1]:
             found.append([])
@@ -62,11 +65,11 @@ def _pieces(texts: Sequence[str], longest: int) -> Iterator[str]:
         start = 0
         while len(encoded) - start > longest:
             end = start + longest
-            while end > start + 1 and encoded[end] & 0xC0 == 0x80:  # in the middle of a character
+            while encoded[end] & 0xC0 == 0x80:  # in the middle of a character
                 end -= 1
-            yield encoded[start:end].decode(errors="replace")
+            yield encoded[start:end].decode()
             start = end
-        yield encoded[start:].decode(errors="replace")
+        yield encoded[start:].decode()
 
 
 @dataclass(slots=True)

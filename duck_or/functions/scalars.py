@@ -215,6 +215,8 @@ SCALARS = {
     "double": floating(_DOUBLE_MAX),
     "varchar": Part({"type": "string"}, _text),
     "json": Part({"type": "string", "description": "a JSON value, written as text"}, _json, exact=True),
-    "uuid": Part({"type": "string", "description": "a UUID, 8-4-4-4-12 hexadecimal digits"}, _uuid),
+    "uuid": Part(
+        {"type": "string", "format": "uuid", "description": "a UUID, 8-4-4-4-12 hexadecimal digits"}, _uuid
+    ),
 }
 """The scalar types without parameters, by DuckDB's name for them ('json' is this package's)."""

@@ -20,6 +20,7 @@ _DAY = r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
 _CLOCK = r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,12}))?)?"
 _ZONE = r"(?:\s?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 _DATE = re.compile(_DAY)
+_MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?\Z")
 _TIME = re.compile(_CLOCK)
 _MOMENT = re.compile(rf"{_DAY}(?:[T ]\s*{_CLOCK}{_ZONE})?", re.I)
 _UTC_NAMES = frozenset({"Z", "UTC", "GMT"})
@@ -52,8 +53,8 @@ _ISO_UNITS = tuple(_UNITS[word] for word in ("y", "month", "w", "d", "h", "min",
 _INTERVAL_BITS = (32, 32, 64)
 
 
-def _reader(said: str, read: Callable[[str], str | None]) -> Part:
-    """A type written as text. read: None or a ValueError for a text that is none."""
+def _reader(said: str, read: Callable[[str], str | None], **hints: str) -> Part:
+    """A type written as text. read: None or a ValueError for a text that is none. hints: further members of its schema."""
 
     def checked(value: Any) -> str:
         try:
@@ -66,11 +67,11 @@ def _reader(said: str, read: Callable[[str], str | None]) -> Part:
             raise Misfit(f"{named(value)} is not {said}")
         return found
 
-    return Part({"type": "string", "description": said}, checked)
+    return Part({"type": "string", "description": said, **hints}, checked)
 
 
 def _date(text: str) -> str | None:
-    match = _DATE.fullmatch(text)
+    match = _DATE.fullmatch(_MIDNIGHT.sub("", text))  # a timestamp of that day's beginning says no more
     return date(*map(int, match.groups())).isoformat() if match else None
 
 
@@ -174,14 +175,14 @@ def _worded_parts(text: str) -> list[tuple[str, tuple[int, int]]]:
 _TIMESTAMP = "a date and time without time zone, YYYY-MM-DD HH:MM:SS"
 
 TIMES = {
-    "date": _reader("a date, YYYY-MM-DD", _date),
+    "date": _reader("a date, YYYY-MM-DD", _date, format="date"),
     "time": _reader("a time of day, HH:MM:SS", _time),
     "timestamp": _reader(_TIMESTAMP, _timestamp(6)),
     "timestamp_s": _reader(_TIMESTAMP, _timestamp(0)),
     "timestamp_ms": _reader(_TIMESTAMP, _timestamp(3)),
     "timestamp_ns": _reader(_TIMESTAMP, _timestamp(9)),
     "timestamp with time zone": _reader(
-        "a date and time with its time zone, YYYY-MM-DDTHH:MM:SS+00:00", _instant
+        "a date and time with its time zone, YYYY-MM-DDTHH:MM:SS+00:00", _instant, format="date-time"
     ),
     "interval": _reader("a length of time in words, for example 2 days 3 hours 30 minutes", _interval),
 }

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from duck_or.errors import ArgumentError
 from duck_or.functions.conversation import conversing
-from duck_or.functions.shapes import Misfit, shape_of, struct_of
+from duck_or.functions.shapes import Misfit, Shape, shape_of, struct_of
 from duck_or.functions.template import Call, Template
 from duck_or.functions.typed_answer import TypedAnswer
-from duck_or.json_values import shown
+from duck_or.json_values import JsonObject, shown
 
-CLASSIFY = "Classify the user's text. Choose {how} of these labels:\n{labels}\nGive the label exactly as it is written."
+CLASSIFY = "Classify the user's text. {how}\n{labels}"
+ONE = "Give the one label of these that fits best, exactly as it is written:"
+EACH = "Say of each of these labels whether it applies, true or false:"
 EXTRACT = (
     "Extract these values from the user's text. Give null for what the text does not say; invent nothing.\n{fields}"
 )
@@ -35,10 +38,10 @@ def prompt_as(call: Call) -> Template:
 def classify(call: Call) -> Template:
     labels = _labels(call)
     multi = call.own.get("multi") is True
-    one = "ENUM(" + ", ".join(_quoted(label) for label in labels) + ")"
-    answer = TypedAnswer(shape_of(f"{one}[]" if multi else one), "labels" if multi else "label")
+    one = shape_of("ENUM(" + ", ".join(_quoted(label) for label in labels) + ")")
+    answer = TypedAnswer(_chosen(labels, one), "labels") if multi else TypedAnswer(one, "label")
     listed = "\n".join(f"- {label}: {said}" if said else f"- {label}" for label, said in labels.items())
-    how = "all that apply, none if none does," if multi else "exactly one"
+    how = EACH if multi else ONE
     return _typed(call, answer, CLASSIFY.format(how=how, labels=listed))
 
 
@@ -49,8 +52,9 @@ def extract(call: Call) -> Template:
             "extract: the second argument must name the fields and their types, for example "
             f"{{'name': 'VARCHAR', 'born': 'DATE'}}; got {shown(fields)}"
         )
-    listed = "\n".join(f"- {name} ({kind})" for name, kind in fields.items())
-    return _typed(call, TypedAnswer(struct_of(fields), "fields"), EXTRACT.format(fields=listed))
+    shape = struct_of(fields)
+    listed = "\n".join(f"- {name}: {_said_of(shape.schema['properties'][name])}" for name in fields)
+    return _typed(call, TypedAnswer(shape, "fields"), EXTRACT.format(fields=listed))
 
 
 def llm_filter(call: Call) -> Template:
@@ -103,6 +107,41 @@ def _labels(call: Call) -> Mapping[str, str]:
 
 def _pair(label: object) -> tuple[object, object]:
     return (label.get("label"), label.get("description")) if isinstance(label, dict) else (label, "")
+
+
+def _chosen(labels: Mapping[str, str], one: Shape) -> Shape:
+    """Several labels: yes or no to each. A list of them has no end for some models, and strict mode cannot bound it."""
+    yes_or_no: JsonObject = {
+        "type": "object",
+        "properties": {label: {"type": "boolean"} for label in labels},
+        "required": list(labels),
+        "additionalProperties": False,
+    }
+
+    def read(value: Any) -> list[str]:
+        if isinstance(value, list):  # from a model that is not held to the schema
+            return list(dict.fromkeys(map(one.read, value)))
+        if not isinstance(value, dict) or not all(isinstance(value.get(label), bool) for label in labels):
+            raise Misfit(f"{shown(value)} does not say true or false to each of {', '.join(labels)}")
+        return [label for label in labels if value[label]]
+
+    return Shape(yes_or_no, read)
+
+
+def _said_of(schema: JsonObject) -> str:
+    """A field's type in words: a weak model gives the name of a SQL type back as the value."""
+    plain = schema.get("anyOf", [schema])[0]
+    return str(plain.get("description") or _WORDS.get(plain.get("type"), "a value"))
+
+
+_WORDS = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "an object",
+}
 
 
 def _quoted(label: str) -> str:

@@ -70,7 +70,8 @@ class Sense:
             return self.label(schema["enum"])
         kind, low, high = schema.get("type"), schema.get("minimum"), schema.get("maximum")
         if kind == "boolean":
-            return self.agrees()
+            name = path.removeprefix("$.")
+            return self.agrees() if name in ("value", "$") else bool(_places(name, self.text.casefold()))
         if kind == "number" and (low, high) == (0, 1):
             return self.share()
         if kind in ("integer", "number"):

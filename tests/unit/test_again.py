@@ -35,6 +35,11 @@ def test_more_room_is_four_times_what_was_not_enough(
     assert (again.max_tokens, again.key, again.second) == (tokens, request.key, True)
 
 
+def test_an_answer_that_had_begun_needs_no_room_for_thoughts() -> None:
+    again = asked_again(first(max_tokens=60), MoreRoom(60, begun=True))
+    assert again.max_tokens == 240
+
+
 def test_a_correction_shows_the_answer_and_what_is_wrong_with_it() -> None:
     request = first(seed=2**70)
     again = asked_again(request, Correction("seven", "'seven' is not a number"))

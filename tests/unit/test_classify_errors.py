@@ -136,6 +136,8 @@ CASES = [
     Case("vLLM model", 404, error("The model `m` does not exist.", 404, type="NotFoundError"), "model_not_found", STOP),
     Case("Ollama model", 404, error("model 'm' not found", None, type="not_found_error"), "model_not_found", STOP),
     Case("llama.cpp starting", 503, error("Loading model", 503, type="unavailable_error"), "provider_overloaded", RETRY, True),
+    Case("llama.cpp, too long", 400, error("request (5032 tokens) exceeds …", 400, type="exceed_context_size_error"), "context_length", ROW),
+    Case("llama.cpp without embeddings", 501, error("Start it with `--embeddings`", 501, type="not_supported_error"), "wrong_endpoint", STOP),
 ]  # fmt: skip
 
 

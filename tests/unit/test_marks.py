@@ -114,3 +114,39 @@ def test_marks_can_be_taken_out_again(pieces: list[str]) -> None:
 @given(st.text(st.sampled_from("ab(),.'\"-/*é \n"), max_size=40))
 def test_a_text_without_the_names_is_unchanged(text: str) -> None:
     assert marked(text) == Marked(text, ())
+
+
+FAMILY = {name: f"m.{name}" for name in ("extract", "summarize", "translate", "score", "prompt")}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT extract(year FROM d)", "SELECT extract(year FROM d)"),
+        ("SELECT \"extract\"(t, {'a': 1})", "SELECT m.extract(1, t, {'a': 1})"),
+        ("SELECT duck_or.extract(t, {'a': 1})", "SELECT m.extract(1, t, {'a': 1})"),
+        ("SUMMARIZE (SELECT 1)", "SUMMARIZE (SELECT 1)"),
+        ("SELECT translate(t, 'ab', f(1, 2))", "SELECT translate(t, 'ab', f(1, 2))"),
+        ("SELECT translate(t, 'German')", "SELECT m.translate(1, t, 'German')"),
+        ("SELECT translate(t, 'German', model := 'm')", "SELECT m.translate(1, t, 'German', model := 'm')"),
+        ("FROM t score(a)", "FROM t score(a)"),
+        ("FROM 'a.csv' score(a), (VALUES (1)) prompt(b)", "FROM 'a.csv' score(a), (VALUES (1)) prompt(b)"),
+        ("SELECT DISTINCT ON (a) score(b) FROM t", "SELECT DISTINCT ON (a) m.score(1, b) FROM t"),
+        (
+            "SELECT CASE WHEN score(a) THEN prompt(b) END",
+            "SELECT CASE WHEN m.score(1, a) THEN m.prompt(2, b) END",
+        ),
+        ("SELECT score FROM score WHERE score > (1)", "SELECT score FROM score WHERE score > (1)"),
+    ],
+)
+def test_names_that_mean_something_else_too(text: str, expected: str) -> None:
+    sites = count(1)
+    assert mark(text, FAMILY, lambda: next(sites)).text == expected
+
+
+def test_names_that_are_somebody_elses() -> None:
+    text = "SELECT score(a), x.score(b), s.prompt(c), duck_or.score(d), prompt(e)"
+    sites = count(1)
+    result = mark(text, FAMILY, lambda: next(sites), foreign={("score",), ("s", "prompt")})
+    assert result.text == "SELECT score(a), x.score(b), s.prompt(c), m.score(1, d), m.prompt(2, e)"
+    assert not result.left

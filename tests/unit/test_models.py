@@ -68,6 +68,19 @@ def test_what_is_not_listed_or_makes_no_sense_is_not_known(entry: Any, model: Mo
     assert Service(entry).list().models() == {"x": expected}
 
 
+@pytest.mark.parametrize(
+    ("said", "tokens"),
+    [
+        ({"context_length": 8000, "max_model_len": 4096}, 8000),
+        ({"max_model_len": 4096}, 4096),  # vLLM
+        ({"meta": {"n_ctx": 2048, "n_ctx_train": 8192}}, 2048),  # llama.cpp
+        ({"context_length": 0, "meta": None}, None),
+    ],
+)
+def test_servers_say_how_long_a_context_is_in_their_own_ways(said: dict[str, Any], tokens: int | None) -> None:
+    assert Service({"id": "x", **said}).list().models()["x"].context_length == tokens
+
+
 def test_the_list_is_asked_for_once_an_hour() -> None:
     service = Service(LISTED)
     listed = service.list()

@@ -20,7 +20,7 @@ STRICT_MEMBERS = {
     "items",
     "enum",
     "anyOf",
-    "description",
+    "description", "format",
 }
 REVIEW = "STRUCT(mood ENUM('good', 'bad'), score DOUBLE)"
 
@@ -54,6 +54,7 @@ READ = [
     ("JSON", '{"a": [1, null]}', {"a": [1, None]}),
     ("JSON", {"a": 1}, {"a": 1}),
     ("DATE", " 2024-2-29 ", "2024-02-29"),
+    ("DATE", "2024-02-29T00:00:00Z", "2024-02-29"),
     ("TIME", "7:05", "07:05:00"),
     ("TIME", "07:05:00.120000000", "07:05:00.12"),
     ("TIMESTAMP", "2024-01-02T03:04:05.5Z", "2024-01-02 03:04:05.5"),
@@ -120,6 +121,7 @@ REFUSED = [
     ("JSON", {"n": 2**70}, "cannot be written as JSON"),
     ("DATE", "2023-02-29", "'2023-02-29' is not a date, YYYY-MM-DD"),
     ("DATE", "29/02/2024", "is not a date"),
+    ("DATE", "2024-02-29T00:00:01Z", "is not a date"),
     ("DATE", 2024, "2024 is not a date"),
     ("TIME", "24:00:00", "is not a time of day"),
     ("TIME", "10:00:00.0000001", "keeps 6 digits of a second's fraction"),
@@ -216,7 +218,7 @@ SCHEMAS: list[tuple[str, dict[str, Any]]] = [
         "DECIMAL(5,2)",
         {"type": "number", "description": "a number of at most 3 digits before and 2 after the point"},
     ),
-    ("DATE", {"type": "string", "description": "a date, YYYY-MM-DD"}),
+    ("DATE", {"type": "string", "description": "a date, YYYY-MM-DD", "format": "date"}),
     ("ENUM('a', 'it''s')", {"type": "string", "enum": ["a", "it's"]}),
     ("FLOAT[3]", {"type": "array", "items": {"type": "number"}, "description": "exactly 3 elements"}),
     (
