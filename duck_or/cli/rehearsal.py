@@ -26,8 +26,9 @@ from duck_or.cli.exits import ending, told
 from duck_or.cli.script import Step, perform
 from duck_or.errors import Cancelled, DuckOrError
 from duck_or.queries.library import Library
+from duck_or.queries.marks import calls
 from duck_or.queries.tokens import Words, tokens
-from duck_or.sql.registration import CHAT_FUNCTIONS
+from duck_or.sql.family import ASKING
 from duck_or.statements.estimate import Estimate
 from duck_or.statements.session import Session
 
@@ -98,7 +99,7 @@ class Rehearsal:
         self._con = con
         self._session = session
         self._missing: dict[str, Step] = {}  # by bare name, who would write it
-        self._asking = set(CHAT_FUNCTIONS)  # names that ask, missing ones among them
+        self._asking: set[str] = set()  # missing views that ask
         self._files: list[str] = []
         self.left: list[Left] = []
         self.current: int | None = None
@@ -166,10 +167,15 @@ class Rehearsal:
         names = names_in(step)
         blamed = next((self._missing[name] for name in names & self._missing.keys()), step)
         self._withhold(step, blamed)
-        if not names.isdisjoint(self._asking | Library(self._con).asking):
+        if self._asks(step):
             self.left.append(Left(step, reason))
             if _makes(step, "view"):
                 self._asking.add(written(step).name)
+
+    def _asks(self, step: Step) -> bool:
+        library = Library(self._con)
+        named = not names_in(step).isdisjoint(self._asking | library.asking)
+        return named or bool(calls(tokens(step.text or ""), ASKING, library.foreign))
 
     def _withhold(self, step: Step, blamed: Step) -> None:
         """What the statement would write to is missing from now on. Raises _Ends where that cannot be arranged."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from duck_or.queries.marks import calls
 from duck_or.queries.split import kind_of
 from duck_or.queries.tokens import Words, tokens
-from duck_or.sql.registration import CHAT_FUNCTIONS
+from duck_or.sql.family import ASKING
 from duck_or.statements.session import Session
 
 DRAINED_ROWS = 10_000
@@ -54,7 +55,7 @@ class Step:
         """Whether it makes calls that no plan counts, as EXPLAIN ANALYZE or ALTER … USING do."""
         if self.planned or self.text is None or self.type in KEEPING:
             return False
-        return not {token.name for token in tokens(self.text)}.isdisjoint(CHAT_FUNCTIONS)
+        return bool(calls(tokens(self.text), ASKING))
 
     def __str__(self) -> str:
         return f"statement {self.number} ({self.kind}, line {self.line})"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from duck_or.queries.library import Library, Macro, Place, View
+from duck_or.queries.facts import Place
+from duck_or.queries.library import Library, Macro, View
 from duck_or.queries.marks import Marked
 from duck_or.queries.names import is_several, name_calls, text_of, unmarked
 from duck_or.queries.page import lambdas, parameters_of

@@ -8,14 +8,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 import duckdb
 
+from duck_or.queries.order import ONE_PIECE
 from duck_or.queries.syntax import Node, Syntax, is_a, walk
 from duck_or.queries.tokens import tokens
+from duck_or.sql.family import ASKING
+
+
+class Place(NamedTuple):
+    """Where the catalog has something; all in lower case."""
+
+    catalog: str
+    schema: str
+
+
+TEMP = Place("temp", "main")
+SYSTEM = Place("system", "main")
 
 
 class Catalogued(NamedTuple):
@@ -30,18 +43,53 @@ class Catalogued(NamedTuple):
     parameters: list[str]
     definition: str | None
 
+    @property
+    def place(self) -> Place:
+        return Place(self.catalog, self.schema)
+
 
 def catalogue(con: duckdb.DuckDBPyConnection) -> list[Catalogued]:
-    """The functions that a plan has to know of: macros, aggregates, volatile ones. Takes DuckDB 25 ms, whatever is asked
-    of them, so ask once for a plan."""
+    """The functions that a plan has to know of: macros, aggregates, volatile ones, and what has a name of ours. Takes DuckDB
+    25 ms, whatever is asked of them, so ask once for a plan."""
     return [Catalogued(*row) for row in con.sql(_CATALOGUE).fetchall()]
 
 
-_CATALOGUE = """
+_CATALOGUE = f"""
     SELECT lower(function_name), lower(database_name), lower(schema_name), function_type,
         coalesce(stability = 'VOLATILE', false), internal, parameters, macro_definition
     FROM duckdb_functions()
     WHERE macro_definition IS NOT NULL OR function_type = 'aggregate' OR stability = 'VOLATILE'
+        OR lower(function_name) IN ({", ".join(f"'{name}'" for name in sorted(ASKING))})
+"""
+
+
+class Sources:
+    """What is known of where a query's rows come from. Asks the connection when it is asked."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    @property
+    def one_thread(self) -> bool:
+        [(threads,)] = self._con.sql("SELECT current_setting('threads')").fetchall()
+        return bool(threads == 1)
+
+    def is_small(self, table: Node) -> bool:
+        """Whether a BASE_TABLE is, wherever its name may be found, a table that is read in one piece."""
+        name = table["table_name"].lower()
+        return name in self._sizes and self._sizes[name] < ONE_PIECE
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """Rows, deleted ones too, of the largest table of each name; of views, too many."""
+        return dict(self._con.sql(_SIZES).fetchall())
+
+
+_SIZES = f"""
+    SELECT lower(name), max(size) FROM (
+        SELECT table_name AS name, estimated_size AS size FROM duckdb_tables()
+        UNION ALL SELECT view_name, {ONE_PIECE} FROM duckdb_views() WHERE NOT internal
+    ) GROUP BY ALL
 """
 
 

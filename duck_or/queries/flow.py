@@ -45,11 +45,12 @@ IN_SEQUENCE = frozenset({"if", "ifnull", "nvl", "coalesce"})
 class Flow:
     """influences: for each call, the others that may decide whether and what it is asked. decisive: those whose answers
     may bring about further questions, so that one more round has to look for them. live: why the statement has to run
-    chunk by chunk, None if it need not."""
+    chunk by chunk, None if it need not. unordered: the aggregates in no certain order that decide what is asked."""
 
     influences: Mapping[int, Marks] = field(default_factory=dict)
     decisive: Marks = NONE
     live: str | None = None
+    unordered: frozenset[str] = frozenset()
 
     def believed(self, unknown: Marks) -> Marks:
         """The calls whose questions are certain after a round in which these lacked an answer."""
@@ -66,7 +67,23 @@ def flow_of(query: Node) -> Flow:
         return Flow(live=str(reason))
     visitor.reverse(marks)
     influences = {mark: frozenset(others - {mark}) for mark, others in visitor.influences.items()}
-    return Flow(influences, frozenset(visitor.decisive).union(*influences.values()))
+    decisive = frozenset(visitor.decisive).union(*influences.values())
+    if len(marks) > 1:
+        decisive |= _constant(query)
+    return Flow(influences, decisive, unordered=frozenset(visitor.unordered))
+
+
+def _constant(query: Node) -> Marks:
+    """The calls that read no column. Where their missing answer is NULL, DuckDB folds what they stand in, and does not even
+    look at the other calls there: distance(embed(x), embed('a'))."""
+    return frozenset(
+        mark
+        for node in walk(query)
+        if (mark := mark_of(node)) is not None
+        and not any(
+            is_a(each, "COLUMN_REF", "SUBQUERY", "POSITIONAL_REFERENCE", "STAR") for each in walk(node)
+        )
+    )
 
 
 class _RunsLive(Exception):
@@ -82,6 +99,7 @@ class _Visitor:
     either: list[list[Marks]] = field(default_factory=list)  # the parts of each OR
     decisive: set[int] = field(default_factory=set)  # they decide which rows there are
     lenient: set[int] = field(default_factory=set)  # their missing answers may let rows through a filter
+    unordered: set[str] = field(default_factory=set)  # what is asked depends on the order of their rows
 
     # Each method returns the calls that decide which rows come out of what it visited.
 
@@ -192,6 +210,7 @@ class _Visitor:
         taint = taint_of(condition, scope)
         self.lenient |= taint.lenient
         self.filtering |= taint.marks
+        self.unordered |= taint.unordered
         return self.expression(condition, scope, before, decides=True)
 
     def expression(
@@ -212,6 +231,7 @@ class _Visitor:
         if (mark := mark_of(node)) is not None and mark not in self.grouped:
             self.earlier[mark] = self.earlier.get(mark, used | earlier) & (used | earlier)
             self.influences[mark] |= before | used | earlier
+            self.unordered |= taint_of(node, scope).unordered
         return used | taint_of(node, scope).marks
 
     def _subqueries(self, node: Node, scope: Scope, before: Marks) -> None:

@@ -1,4 +1,4 @@
-"""The views and macros of a connection that hold calls of the chat functions, as the catalog has them.
+"""The views and macros of a connection that hold calls of the functions that ask, as the catalog has them.
 
 Knows the catalog's tables and how names are looked up; what is done with a definition, this module must not know.
 """
@@ -8,25 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import duckdb
 
-from duck_or.queries.facts import Catalogued, catalogue
-from duck_or.queries.marks import calls
+from duck_or.queries.facts import TEMP, Catalogued, Place, catalogue
+from duck_or.queries.marks import Path, calls
+from duck_or.queries.owners import foreign_names, is_ours, looked_up
 from duck_or.queries.syntax import Syntax
 from duck_or.queries.tokens import Token, tokens
-from duck_or.sql.registration import CHAT_FUNCTIONS
-
-
-class Place(NamedTuple):
-    """Where the catalog has something; all in lower case."""
-
-    catalog: str
-    schema: str
-
-
-TEMP = Place("temp", "main")
+from duck_or.sql.family import ASKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +42,24 @@ class Macro:
 
 
 class Library:
-    """Reads the catalog as this connection sees it, temporary views and macros included, when it is made."""
+    """Reads the catalog as this connection sees it, temporary views and macros included, when it is made.
+
+    asking: the names of views and macros that ask. foreign: names of functions that ask which here mean somebody else's.
+    """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, known: Sequence[Catalogued] | None = None) -> None:
         """known: what `catalogue` says, where the caller has asked already."""
         self._con = con
         self.syntax = Syntax(con.cursor())
-        self.here = Place(*con.sql("SELECT lower(current_database()), lower(current_schema())").fetchall()[0])
+        [(database, schema, path)] = con.sql(_HERE).fetchall()
+        self.here = Place(database, schema)
+        known = catalogue(con) if known is None else known
+        self.foreign = foreign_names(known, looked_up(self.here, path))
         views = con.sql(_VIEWS).fetchall()
-        macros = [each for each in (catalogue(con) if known is None else known) if _is_the_users(each)]
+        macros = _of_the_users(known)
         self.asking = _asking(
-            [(row[0], row[3]) for row in views] + [(each.name, each.definition or "") for each in macros]
+            [(row[0], row[3]) for row in views] + [(each.name, each.definition or "") for each in macros],
+            self.foreign,
         )
         self._views = [
             View(name, Place(catalog, schema), *parts)
@@ -76,7 +73,7 @@ class Library:
                 each.kind == "table_macro",
                 tuple(each.parameters),
                 each.definition or "",
-                _asks(each.definition or "", self.asking),
+                _asks(each.definition or "", self.asking, self.foreign),
             )
             for each in macros
             if each.name in self.asking
@@ -114,6 +111,7 @@ class Library:
         return [TEMP, self.here] if home is None else [home, TEMP, self.here]
 
 
+_HERE = "SELECT lower(current_database()), lower(current_schema()), lower(current_setting('search_path'))"
 _VIEWS = """
     SELECT lower(view_name), lower(database_name), lower(schema_name), sql FROM duckdb_views() WHERE NOT internal
 """
@@ -123,26 +121,28 @@ _TABLES = """
 """
 
 
-def _is_the_users(function: Catalogued) -> bool:
-    """A macro that is neither DuckDB's nor ours."""
-    ours = function.name in CHAT_FUNCTIONS or function.name.startswith("__duck_or_")
-    return function.definition is not None and not function.internal and not ours
+def _of_the_users(known: Sequence[Catalogued]) -> list[Catalogued]:
+    """The macros that are neither DuckDB's nor ours. An overload of one of ours need not look like it."""
+    macros = [each for each in known if each.definition is not None and not each.internal]
+    ours = {(each.name, each.place) for each in macros if is_ours(each)}
+    return [each for each in macros if (each.name, each.place) not in ours]
 
 
-def _asking(definitions: list[tuple[str, str]]) -> frozenset[str]:
+def _asking(definitions: list[tuple[str, str]], foreign: frozenset[Path]) -> frozenset[str]:
     """The names of those that hold a call, or name one that does."""
-    if not any(name in text.lower() for _, text in definitions for name in CHAT_FUNCTIONS):
+    if not any(name in text.lower() for _, text in definitions for name in ASKING):
         return frozenset()  # nearly always: nothing has to be looked at closely
-    named = [(name, text, {token.name for token in tokens(text)}) for name, text in definitions]
-    found = {name for name, text, _ in named if calls(tokens(text), CHAT_FUNCTIONS)}
-    while more := {name for name, _, used in named if used & found} - found:
-        found |= more
-    return frozenset(found)
+    read = [(name, tokens(text)) for name, text in definitions]
+    named = [(name, {token.name for token in found}) for name, found in read]
+    asking = {name for name, found in read if calls(found, ASKING, foreign)}
+    while more := {name for name, used in named if used & asking} - asking:
+        asking |= more
+    return frozenset(asking)
 
 
-def _asks(text: str, asking: frozenset[str]) -> bool:
+def _asks(text: str, asking: frozenset[str], foreign: frozenset[Path]) -> bool:
     found = tokens(text)
-    return bool(calls(found, CHAT_FUNCTIONS)) or not asking.isdisjoint(token.name for token in found)
+    return bool(calls(found, ASKING, foreign)) or not asking.isdisjoint(token.name for token in found)
 
 
 def _view_parts(text: str) -> tuple[str, tuple[str, ...]] | None:

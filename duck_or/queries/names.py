@@ -117,7 +117,7 @@ def _compares(select: Node) -> bool:
 def _match(clauses: list[Any]) -> None:
     seen: dict[bytes, list[tuple[Node, frozenset[str]]]] = {}
     for call in [node for node in walk(clauses) if mark_of(node) is not None]:
-        alike = seen.setdefault(fingerprint(_bare(unmarked(call))), [])
+        alike = seen.setdefault(fingerprint(_bare(unmarked({**call, "alias": ""}))), [])
         tables = frozenset(_tables(call))
         first = next((each for each, others in alike if others == tables or not (others and tables)), None)
         if first is None:

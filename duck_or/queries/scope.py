@@ -1,4 +1,4 @@
-"""Which calls a value was made of, followed through columns, aliases, subqueries and CTEs.
+"""Which calls, and which aggregates in no certain order, a value was made of, followed through columns, aliases, subqueries and CTEs.
 
 A call is known by its mark: the number that stands as the first argument of a planned call. Where it cannot be told what
 a name means, it means everything it could. What follows from it, this module must not know.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeAlias
 
+from duck_or.queries.order import unordered_aggregate
 from duck_or.queries.syntax import (
     Node,
     arguments,
@@ -62,20 +63,23 @@ STRICT_OPERATORS = frozenset(
 @dataclass(frozen=True, slots=True)
 class Taint:
     """marks: the calls a value may depend on. lenient: those of them whose missing answer may make it something that is
-    not NULL, and so decide what only the answer may decide."""
+    not NULL, and so decide what only the answer may decide. unordered: the aggregates it may depend on that are different
+    ones when their rows come in another order (see `order`). Its truth value: whether it depends on a call."""
 
     marks: Marks = NONE
     lenient: Marks = NONE
+    unordered: frozenset[str] = frozenset()
 
     def __or__(self, other: Taint) -> Taint:
-        return Taint(self.marks | other.marks, self.lenient | other.lenient)
+        unordered = self.unordered | other.unordered
+        return Taint(self.marks | other.marks, self.lenient | other.lenient, unordered)
 
     def __bool__(self) -> bool:
         return bool(self.marks)
 
     @property
     def all_lenient(self) -> Taint:
-        return Taint(self.marks, self.marks)
+        return Taint(self.marks, self.marks, self.unordered)
 
 
 CLEAN = Taint()
@@ -126,7 +130,7 @@ def taint_of(node: Node | None, scope: Scope) -> Taint:
         return _column(column_names(node), scope)
     if kind in ("POSITIONAL_REFERENCE", "STAR"):
         return scope.everything | _union(taint_of(each, scope) for each in expressions(node))
-    below = _union(taint_of(each, scope) for each in expressions(node))
+    below = _union(taint_of(each, scope) for each in expressions(node)) | _order_of(node)
     if (mark := mark_of(node)) is not None:
         return below | Taint(frozenset({mark}))
     if nested := subqueries(node):
@@ -135,6 +139,11 @@ def taint_of(node: Node | None, scope: Scope) -> Taint:
     if kind == "CASE":
         return _case(node, scope, below)
     return below if _is_strict(node) else below.all_lenient
+
+
+def _order_of(node: Node) -> Taint:
+    name = unordered_aggregate(node)
+    return CLEAN if name is None else Taint(unordered=frozenset({name}))
 
 
 def _read_inside(queries: list[Node], scope: Scope) -> Taint:
@@ -229,7 +238,7 @@ def clause_scope(select: Node, outer: Scope) -> Scope:
     seen = Scope(ctes=inner.ctes) | table_scope(select.get("from_table"), inner)
     scope = inner | seen
     for item in select["select_list"]:
-        if item["alias"] and (taint := taint_of(item, scope)):
+        if item["alias"] and (taint := taint_of(item, scope)) != CLEAN:
             scope = scope | Scope({item["alias"].lower(): taint})
     return scope
 
@@ -260,9 +269,10 @@ def table_scope(table: Node | None, outer: Scope) -> Scope:
         return _named(_renamed(columns, table["column_name_alias"]), table["alias"])
     inside = _union(taint_of(each, outer) for each in _expressions_of(table))
     whole = (inside | Taint(marks_below(table))).all_lenient
+    marked = whole != CLEAN
     names = [*table.get("column_name_alias", []), *table.get("expected_names", []), table.get("alias") or ""]
     # Columns that got no name here are called col0, unnest …: after that, no name is safe.
-    columns = Scope(_EveryName(dict.fromkeys(map(str.lower, names), whole), whole) if whole else {}, whole)
+    columns = Scope(_EveryName(dict.fromkeys(map(str.lower, names), whole), whole) if marked else {}, whole)
     return _named(columns, table.get("alias") or "")
 
 
@@ -290,7 +300,7 @@ def _outputs(select: Node, scope: Scope) -> Scope:
             names[name] = names.get(name, CLEAN) | taint
         else:
             rest |= taint
-    return Scope({name: taint for name, taint in names.items() if taint}, rest, scope.ctes)
+    return Scope({name: taint for name, taint in names.items() if taint != CLEAN}, rest, scope.ctes)
 
 
 def _renamed(columns: Scope, aliases: list[str]) -> Scope:

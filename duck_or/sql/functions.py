@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ import pyarrow as pa
 
 from duck_or.engine.batch import stop_error
 from duck_or.engine.chunk import Answered, Group
-from duck_or.errors import SessionClosed
+from duck_or.errors import ArgumentError, SessionClosed
 from duck_or.outcome import Failure
 from duck_or.session import OnError, SessionCore, memory_shares
 from duck_or.sql import columns
@@ -46,12 +48,26 @@ class Slot:
         self.estimate: Callable[[str], Mapping[str, Any]] | None = None
         self.prefix = ""
         self.theirs: frozenset[str] = frozenset()
+        self._mute = threading.local()
 
     def enter(self, session: SessionCore) -> SessionCore | None:
         """Put `session` in; returns the one before."""
         previous, self.session = self.session, session
         self.pages = Pages(memory_shares(session.settings).pages)
         return previous
+
+    @contextmanager
+    def mute(self) -> Iterator[None]:
+        """On this thread all that is asked is NULL meanwhile: DuckDB evaluates constants even where it only binds a query."""
+        self._mute.on = True
+        try:
+            yield
+        finally:
+            self._mute.on = False
+
+    @property
+    def is_mute(self) -> bool:
+        return getattr(self._mute, "on", False)
 
     def live(self) -> SessionCore:
         if self.session is None:
@@ -89,7 +105,9 @@ class Kind(NamedTuple):
 
 RESPONSES = Kind("chat_completions", "JSON", "json", lambda as_null, *_: columns.responses(as_null))
 TEXTS = Kind("ask", "VARCHAR", "null", lambda _, session, refuse: columns.texts(session.template, refuse))
-VECTORS = Kind("embed", "FLOAT[]", "null", lambda _, session, refuse: columns.vectors(session.template, refuse))
+VECTORS = Kind(
+    "embed", "FLOAT[]", "null", lambda _, session, refuse: columns.vectors(session.template, refuse)
+)
 REDUCED = TEXTS._replace(name="reduce", reduces=True)
 
 
@@ -111,7 +129,9 @@ def _answering(
         identity = None if statement is None else flat(statement)[0].as_py()
         mark = mark_in(identity)
         plan = mark and slot.plans.find(mark.plan)
-        answer: Callable[[Sequence[Group]], Answered] = partial(session.answer, statement=identity, on_error=mode)
+        answer: Callable[[Sequence[Group]], Answered] = partial(
+            session.answer, statement=identity, on_error=mode
+        )
         repeat = partial(session.repeat, statement=identity)
         if mark is not None and plan is not None:
             answer = partial(plan.answer, mark.number, on_error=mode)
@@ -120,8 +140,11 @@ def _answering(
         if kind.reduces:
             answer = reducing(answer, session.context_length, refuse)
         column = kind.column(mode == "null", session, refuse)
-        desk = Desk(answer, repeat, slot.pages, column, session.resolve)
-        values = answer_rows(rows, options, desk)
+        if slot.is_mute:
+            values = pa.nulls(len(rows), column.type)
+        else:
+            desk = Desk(answer, repeat, slot.pages, column, session.resolve)
+            values = answer_rows(rows, options, desk)
         return json_vector(values) if kind.returns == "JSON" else values
 
     return answering
@@ -130,7 +153,7 @@ def _answering(
 def _refuse(session: SessionCore, mode: OnError, failure: Failure) -> None:
     session.enter_failure(failure)
     if mode == "raise":
-        raise stop_error(failure)
+        raise ArgumentError(failure.message) if failure.code == ArgumentError.code else stop_error(failure)
 
 
 def _key(slot: Slot) -> Callable[[Vector, Vector], pa.Array]:
@@ -141,7 +164,9 @@ def _key(slot: Slot) -> Callable[[Vector, Vector], pa.Array]:
         pairs = zip(flat(messages).to_pylist(), flat(options).to_pylist(), strict=True)
         return pa.array(
             [
-                None if text is None else session.request(session.resolve(given or NO_OPTIONS), text).key.hex()
+                None
+                if text is None
+                else session.request(session.resolve(given or NO_OPTIONS), text).key.hex()
                 for text, given in pairs
             ],
             pa.string(),

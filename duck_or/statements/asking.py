@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 import duckdb
 
 from duck_or.queries.library import Library
-from duck_or.sql.registration import CHAT_FUNCTIONS
+from duck_or.queries.marks import calls
+from duck_or.queries.tokens import tokens
+from duck_or.sql.family import ASKING
 
 REMEMBERED_S = 1.0
 """Seconds for which the names in the catalog are believed: other connections may make views, too."""
@@ -35,11 +37,13 @@ class Changes:
 
 @dataclass(slots=True)
 class Asking:
-    """For one connection: the names of its views and macros that ask."""
+    """For one connection: the names of its views and macros that ask. theirs: names that ask only where they are qualified,
+    since the user has functions of these names."""
 
     con: duckdb.DuckDBPyConnection
     changes: Changes
     clock: Callable[[], float] = time.monotonic
+    theirs: Callable[[], frozenset[str]] = frozenset
     _names: frozenset[str] = frozenset()
     _read_at: float = field(default=-REMEMBERED_S)
     _seen: int = -1
@@ -47,8 +51,10 @@ class Asking:
     def may(self, query: str) -> bool:
         """Whether a query holds a call, or a name behind which there may be one. Reads the catalog now and then."""
         text = query.lower()
-        if any(name in text for name in CHAT_FUNCTIONS):
-            return True
+        if any(name in text for name in ASKING):
+            theirs = {(name,) for name in self.theirs()}
+            if calls(tokens(query), ASKING, theirs):
+                return True
         return any(name in text for name in self._behind_names())
 
     def ran(self, query: str) -> None:

@@ -31,12 +31,13 @@ STEP = 0.1
 class Round:
     """What one collecting run met. rows: that reached the function. unknown: calls that lacked an answer. rejected: for
     each call rows whose arguments are wrong, and what was said of the first; fatal: the calls for which that is the end.
-    to_send: for each call what it asks, where it was counted."""
+    parts: the calls that asked about parts of something, whose answers go into a further question. to_send: for each call what it asks, where it was counted."""
 
     rows: int = 0
     unknown: set[int] = field(default_factory=set)
     rejected: dict[int, tuple[int, str]] = field(default_factory=dict)
     fatal: set[int] = field(default_factory=set)
+    parts: set[int] = field(default_factory=set)
     to_send: dict[int, Tally] = field(default_factory=dict)
 
 
@@ -102,16 +103,20 @@ class RunningPlan:
     ) -> None:
         """Enter what is unknown, and what cannot be asked at all."""
         asked: list[tuple[bytes, Question]] = []
+        in_parts = False
         requests: list[Request] = []
         for group, text, what in zip(_each(groups), _texts(groups), known, strict=True):
             if isinstance(what, Request):
                 requests.append(what)
+                in_parts = in_parts or _is_a_part(group.options)
                 asked.append((what.key, Question(call, group.options, text, on_error == "raise")))
         wrong = [what.message for what in known if isinstance(what, Failure) and _is_rejected(what)]
         new = self.pending.add(asked) if asked else []
         with self._guard:
             if asked or wrong:
                 collecting.unknown.add(call)
+            if in_parts:
+                collecting.parts.add(call)
             if wrong:
                 count, first = collecting.rejected.get(call, (0, wrong[0]))
                 collecting.rejected[call] = count + len(wrong), first
@@ -195,7 +200,9 @@ class RunningPlan:
             rejected=sum(count for count, _ in found.rejected.values()),
             first_rejection=next((message for _, message in found.rejected.values()), None),
             live=() if flow.live is None else (flow.live,),
-            complete=believed == unknown and unknown.isdisjoint(flow.decisive),
+            complete=flow.live is None
+            and believed == unknown
+            and unknown.isdisjoint(flow.decisive | found.parts),
         )
 
     def begin_dispatch(
@@ -290,6 +297,11 @@ def _each(groups: Sequence[Group]) -> Iterator[Group]:
 def _texts(groups: Sequence[Group]) -> Iterator[str]:
     for group in groups:
         yield from group.texts
+
+
+def _is_a_part(options: str) -> bool:
+    """Whether it is a level of llm_reduce, whose answers go into another one. Quotes inside of texts are escaped in JSON."""
+    return '"step":"part"' in options or '"step":"merge"' in options
 
 
 def _is_rejected(what: object) -> bool:

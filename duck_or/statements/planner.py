@@ -8,7 +8,7 @@ runs live, as DuckDB runs it, and says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, repeat
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,20 +16,21 @@ import duckdb
 
 from duck_or.queries.clauses import Split
 from duck_or.queries.expand import expand
-from duck_or.queries.facts import Functions, catalogue
+from duck_or.queries.facts import Functions, Sources, catalogue
 from duck_or.queries.flow import Flow, flow_of
 from duck_or.queries.guard import Choice, Order, as_written, guard
 from duck_or.queries.library import Library
 from duck_or.queries.lift import lift
-from duck_or.queries.marks import Marked, mark
+from duck_or.queries.marks import Marked, calls, mark
 from duck_or.queries.names import columns_of, match_calls, name_calls, name_columns, text_of, unmarked
+from duck_or.queries.order import IN_ORDER, WINDOWED, is_certain
 from duck_or.queries.scope import mark_of, marks_below
 from duck_or.queries.split import kind_of, may_be_marked, split
 from duck_or.queries.syntax import Node, Syntax, is_a, walk
 from duck_or.queries.tokens import tokens
+from duck_or.sql.family import ASKING
 from duck_or.sql.functions import Slot
 from duck_or.sql.plans import CALLS, PLANNED
-from duck_or.sql.registration import CHAT_FUNCTIONS
 from duck_or.statements.preference import SAMPLE
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
@@ -106,14 +107,14 @@ class Planner:
             return None
         known = catalogue(self._con)
         library = Library(self._con, known)
-        if {token.name for token in tokens(text)}.isdisjoint({*CHAT_FUNCTIONS, *library.asking}):
+        if not _may_ask(text, library):
             return None
         number = self._slot.plans.number()
-        marks = self._marks(count(number * CALLS + 1))
+        marks = self._marks(count(number * CALLS + 1), library)
         marked = marks(text)
         parts = split(statement, marked.text, self._parses, self._exists)
         # What runs as it is written needs no marks that tell its calls apart, and DuckDB has to find equal ones equal.
-        alike = self._marks(repeat(number * CALLS))(text).text
+        alike = self._marks(repeat(number * CALLS), library)(text).text
         source = _Source(number, text, kind, parts, alike, marks, parameters)
         try:
             if marked.left:  # it would be asked while the others are being collected
@@ -145,12 +146,13 @@ class Planner:
             return None
         _refuse_changing(tree, facts)
         if source.kind == "select":
-            name_columns(tree, self._columns(source))
+            with self._slot.mute():
+                name_columns(tree, self._columns(source))
         name_calls(match_calls(tree), self._syntax)
         run = self._rewritten(source, tree, facts, order)
         read = self._written(tree)
         given = _parameters_of(tree, source.parameters)
-        flow = flow_of(tree)
+        flow = self._in_order(tree, flow_of(tree))
         return Planned(source.number, source.kind, read, source.alike, run, flow, given, source.parameters)
 
     def _rewritten(self, source: _Source, tree: Node, facts: Functions, order: Order) -> str:
@@ -168,6 +170,18 @@ class Planner:
                 guard(tree, facts, order)
                 return f"{before}{text_of(tree['where_clause'], self._syntax)}{after}"
         return text
+
+    def _in_order(self, tree: Node, flow: Flow) -> Flow:
+        """The flow; live where the questions may be other ones each time, since rows come in another order."""
+        if not flow.unordered or flow.live is not None:
+            return flow
+        tables = Sources(self._con)
+        if tables.one_thread or is_certain(tree, tables.is_small):
+            return flow
+        name = min(flow.unordered)
+        return replace(
+            flow, live=f"{name}() without ORDER BY may come in another order each time: {_cure(name)}"
+        )
 
     def _written(self, tree: Node) -> str:
         text = self._syntax.text(tree)
@@ -194,9 +208,25 @@ class Planner:
         columns: list[str] = self._con.sql(source.text).columns
         return columns
 
-    def _marks(self, numbers: Iterator[int]) -> Callable[[str], Marked]:
-        names = {name: f"{self._slot.prefix}{PLANNED}{name}" for name in CHAT_FUNCTIONS}
-        return lambda text: mark(text, names, numbers.__next__)
+    def _marks(self, numbers: Iterator[int], library: Library) -> Callable[[str], Marked]:
+        names = {name: f"{self._slot.prefix}{PLANNED}{name}" for name in ASKING}
+        return lambda text: mark(text, names, numbers.__next__, foreign=library.foreign)
+
+
+def _may_ask(text: str, library: Library) -> bool:
+    """Whether a text holds a call, or the name of a view or macro that does."""
+    found = tokens(text)
+    named = any(token.name in library.asking for token in found)
+    return named or bool(calls(found, ASKING, library.foreign))
+
+
+def _cure(aggregate: str) -> str:
+    where = (
+        f"{aggregate}(…) OVER (ORDER BY …)"
+        if aggregate in WINDOWED - IN_ORDER
+        else f"{aggregate}(x ORDER BY …)"
+    )
+    return f"write {where}"
 
 
 def _refuse_changing(tree: Node, facts: Functions) -> None:

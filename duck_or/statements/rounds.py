@@ -36,6 +36,9 @@ from duck_or.wording import counted, dollars
 DRAINED_ROWS = 10_000
 """Rows of a collecting run that are held at once; nobody looks at them."""
 
+LEVELS = 8
+"""Rounds more that a call may take which asks about parts first: each level of llm_reduce is one."""
+
 # DuckDB looks for an interrupt between the chunks of this query, and it is over with the first row that is let through.
 WAIT = "SELECT 1 FROM range(1000000000000) AS waited(row) WHERE __duck_or_landed({number}, row) LIMIT 1"
 
@@ -77,7 +80,8 @@ class Rounds:
     def _in_rounds(self, planned: Planned, plan: RunningPlan) -> str | None:
         calls = set(planned.flow.influences)
         with Progress(surface(self._session.settings.progress)) as progress:
-            for number in range(1 + len(calls)):
+            number, parts = 0, set[int]()
+            while number <= len(calls) + LEVELS * len(parts):
                 found = self.collect(planned, plan)
                 unknown = frozenset(found.unknown)
                 believed = planned.flow.believed(unknown) & unknown
@@ -88,7 +92,8 @@ class Rounds:
                 if number == 0:
                     self._refuse_unaffordable(planned, plan, found)
                 self._dispatch(planned, plan, believed, Figures(total=total), progress)
-                if unknown.isdisjoint(planned.flow.decisive):
+                number, parts = number + 1, parts | found.parts
+                if unknown.isdisjoint(planned.flow.decisive | found.parts):
                     return None
             unknown = frozenset(self.collect(planned, plan).unknown)
             return "it asks something else each time it is looked at" if unknown else None

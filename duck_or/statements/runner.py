@@ -43,7 +43,7 @@ class Runner:
         changes: Changes,
     ) -> None:
         self._con = Viewpoint(con)
-        self._asking = Asking(con, changes)
+        self._asking = Asking(con, changes, theirs=lambda: slot.theirs)
         self._session = session
         self._slot = slot
         self._preferences = preferences

@@ -28,7 +28,9 @@ _EXCERPT = re.compile(r"\n\nLINE \d+: .*\Z", re.DOTALL)
 class Verdict(Enum):
     RUNS = auto()  # its calls are going to be evaluated
     IDLE = auto()  # it is going to end before it evaluates anything
-    FAULTY = auto()  # DuckDB does not know what it names: it evaluates nothing, not even constants
+    FAULTY = (
+        auto()
+    )  # DuckDB does not know what it names, or cannot read it: it evaluates nothing, not even constants
 
 
 def verdict_on(con: Viewpoint, text: str, parameters: Parameters) -> Verdict:
@@ -39,7 +41,7 @@ def verdict_on(con: Viewpoint, text: str, parameters: Parameters) -> Verdict:
     try:
         with in_users_words():
             [(_, shown)] = con.sql(_EXPLAIN + text, params=parameters).fetchall()
-    except (duckdb.BinderException, duckdb.CatalogException) as error:
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
         check_transaction(con, error)
         return Verdict.FAULTY
     return Verdict.IDLE if orjson.loads(shown)[0]["name"] == _NOTHING_TO_MAKE else Verdict.RUNS

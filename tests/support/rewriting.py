@@ -37,10 +37,10 @@ class Rewriting:
         self.con = duckdb.connect(config={"threads": 1})
         self._asked: set[tuple[int, str | None]] = set()
         self.con.create_function(
-            "answer", self._answer, ["BIGINT", "VARCHAR"], "VARCHAR", null_handling="special"
+            "__duck_or_answer", self._answer, ["BIGINT", "VARCHAR"], "VARCHAR", null_handling="special"
         )
-        self.con.execute(f"CREATE MACRO {CALL}(mark, x, model := 'm') AS answer(mark, x)")
-        self.con.execute("CREATE MACRO chat_completions(x, model := 'm') AS answer(0, x)")
+        self.con.execute(f"CREATE MACRO {CALL}(mark, x, model := 'm') AS __duck_or_answer(mark, x)")
+        self.con.execute("CREATE MACRO chat_completions(x, model := 'm') AS __duck_or_answer(0, x)")
         self.con.execute(TABLES)
         self.syntax = Syntax(self.con.cursor())
         self.facts = Functions.read(self.con.cursor())
