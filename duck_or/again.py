@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from duck_or.json_values import JsonObject, canonical_json, read_json
+from duck_or.json_values import JsonObject, read_json
 from duck_or.outcome import Correction, MoreRoom
-from duck_or.request import Request, max_tokens_of
+from duck_or.request import Request, canonical_body, max_tokens_of
 
 ROOM_FACTOR = 4
 """Times as many tokens as were not enough. Reasoning seldom stops just short of its limit."""
@@ -24,7 +24,7 @@ def asked_again(request: Request, change: MoreRoom | Correction) -> Request:
     """The request with the same key that asks again, in other words or with more room."""
     body: JsonObject = read_json(request.body.decode())
     body |= _more_room(body, change) if isinstance(change, MoreRoom) else _corrected(body, change)
-    return replace(request, body=canonical_json(body), max_tokens=max_tokens_of(body), second=True)
+    return replace(request, body=canonical_body(body), max_tokens=max_tokens_of(body), second=True)
 
 
 def _more_room(body: JsonObject, change: MoreRoom) -> JsonObject:

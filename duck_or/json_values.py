@@ -51,6 +51,29 @@ def canonical_json(value: Any) -> bytes:
         raise ValueError("it is nested too deeply") from error
 
 
+def schema_in_order(schema: Any) -> Any:
+    """The schemas in `schema` for `canonical_json`, with the members of each `properties` in their own order.
+
+    To JSON their order says nothing, to a model it does: it writes them in that order, so that a member for its reasoning
+    has to come before the one for its answer.
+    """
+    if isinstance(schema, dict):
+        return {
+            name: _properties(member)
+            if name == "properties" and isinstance(member, dict)
+            else schema_in_order(member)
+            for name, member in schema.items()
+        }
+    return [schema_in_order(each) for each in schema] if isinstance(schema, list) else schema
+
+
+def _properties(members: JsonObject) -> orjson.Fragment:
+    written = (
+        canonical_json(name) + b":" + canonical_json(schema_in_order(each)) for name, each in members.items()
+    )
+    return orjson.Fragment(b"{" + b",".join(written) + b"}")
+
+
 def _canonical(value: Any) -> Any:
     kind = type(value)  # exact types, most frequent first: this runs for every row
     if kind is str or kind is bool or value is None:
@@ -63,6 +86,8 @@ def _canonical(value: Any) -> Any:
         return value if _INT64_MIN <= value <= _UINT64_MAX else orjson.Fragment(str(value))
     if kind is float:
         return _canonical_float(value)
+    if kind is orjson.Fragment:  # written already
+        return value
     raise ValueError(f"it cannot be written as JSON: {kind.__name__}")
 
 

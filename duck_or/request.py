@@ -17,7 +17,7 @@ from typing import Any
 
 from duck_or.arguments import parse_options
 from duck_or.errors import ArgumentError
-from duck_or.json_values import JsonObject, canonical_json
+from duck_or.json_values import JsonObject, canonical_json, schema_in_order
 from duck_or.messages import canonical_messages
 from duck_or.packing import Envelope
 from duck_or.wanted import ANYTHING, Demand, Wanted
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 CHAT_PATH = "/chat/completions"
+SCHEMAS = ("response_format", "tools")
+"""Members of a body that hold JSON Schemas."""
 KEY_VERSION = 1  # a change of any golden vector means a new version, and every stored answer is asked again
 
 
@@ -68,6 +70,12 @@ def _key_prefix(url: str) -> bytes:
     return b"duck_or %d\n%d\n%s\n" % (KEY_VERSION, len(address), address)
 
 
+def canonical_body(body: JsonObject) -> bytes:
+    """A request's body in canonical JSON, in which only the properties of its schemas keep their order. Raises ValueError."""
+    schemas = {name: schema_in_order(body[name]) for name in SCHEMAS if name in body}
+    return canonical_json({**body, **schemas})
+
+
 class BodyTemplate:
     """All that the rows with equal options share, worked out once; `request` adds a row's messages.
 
@@ -82,12 +90,8 @@ class BodyTemplate:
     ) -> None:
         self.path = path
         # `messages` goes to its sorted place between the two halves: a row costs its own text, not the body's.
-        before = _writable(
-            canonical_json, {name: value for name, value in body.items() if name < "messages"}
-        )[1:-1]
-        after = _writable(canonical_json, {name: value for name, value in body.items() if name > "messages"})[
-            1:-1
-        ]
+        before = _writable(canonical_body, {name: body[name] for name in body if name < "messages"})[1:-1]
+        after = _writable(canonical_body, {name: body[name] for name in body if name > "messages"})[1:-1]
         self._before = b"{" + before + (b"," if before else b"") + b'"messages":'
         self._after = (b"," if after else b"") + after + b"}"
         self.model: str | None = body.get("model")

@@ -140,20 +140,23 @@ def test_a_whole_statement_whose_prompts_are_made_of_answers(
     assert session.stats().sent == len(REVIEWS) + len(moods)
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        ("prompt(repeat('word ', 3000) || review)", "context size"),
-        ("embed(review, model := 'any')", "--embeddings"),
-    ],
-)
-def test_what_the_server_refuses_is_told_in_its_own_words(
-    con: duckdb.DuckDBPyConnection, register: Callable[..., Session], call: str, said: str
+def test_a_text_beyond_the_context_is_its_rows_failure(
+    con: duckdb.DuckDBPyConnection, register: Callable[..., Session]
 ) -> None:
-    register(attempts=1)
-    with pytest.raises(duckdb.Error, match=said):
+    register()
+    call = "prompt(repeat('word ', 3000) || review)"
+    with pytest.raises(duckdb.Error, match="context size"):
         con.execute(f"SELECT {call} FROM reviews LIMIT 1").fetchall()
     assert con.execute(f"SELECT try_{call} FROM reviews LIMIT 1").fetchall() == [(None,)]
+
+
+def test_what_the_server_does_not_do_stops_the_statement_at_once(
+    con: duckdb.DuckDBPyConnection, register: Callable[..., Session]
+) -> None:
+    session = register()
+    with pytest.raises(duckdb.Error, match="--embeddings"):
+        con.execute("SELECT try_embed(review, model := 'any') FROM reviews LIMIT 1").fetchall()
+    assert session.stats().attempts == 1
 
 
 def test_a_wrong_key_stops_the_statement(

@@ -65,6 +65,18 @@ def test_a_row_is_written_as_the_whole_body_would_be(body: dict[str, Any], conte
     assert json.loads(request.body) == {**body, "messages": messages}
 
 
+def test_the_properties_of_a_schema_keep_their_order() -> None:
+    def asked(*names: str) -> BodyTemplate:
+        properties = {name: {"type": "string", "description": "…"} for name in names}
+        schema = {"type": "object", "properties": properties, "required": list(names)}
+        return template({"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}})
+
+    first, second = asked("reasoning", "answer").request(HELLO), asked("answer", "reasoning").request(HELLO)
+    assert b'"properties":{"reasoning":{"description":"\xe2\x80\xa6","type":"string"},"answer":' in first.body
+    assert first.key != second.key  # another order is another question to a model
+    assert first.key == cache_key(BASE + CHAT_PATH, first.body)
+
+
 @given(bodies, st.sampled_from([None, 0, 2]), st.booleans())
 def test_the_key_ignores_white_space_and_the_order_of_members(
     kwargs: dict[str, Any], indent: int | None, ascii_only: bool
