@@ -17,7 +17,8 @@ constants, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -64,14 +65,13 @@ ASKING: frozenset[str] = frozenset(
 """Every name under which something is asked."""
 
 
-class Script(NamedTuple):
-    """A macro's name, and the statement that creates it, with {create} and {schema} still to be filled in."""
+@cache
+def asking_scripts() -> Mapping[str, str]:
+    """By macro, the statement that creates it, with {create} and {schema} still to be filled in."""
+    return dict(_scripts())
 
-    name: str
-    text: str
 
-
-def asking_scripts() -> Iterator[Script]:
+def _scripts() -> Iterator[tuple[str, str]]:
     for asking in FAMILY:
         template = files("duck_or.sql").joinpath("asking", f"{asking.script}.sql").read_text("utf-8")
         for name in asking.names:
@@ -82,6 +82,5 @@ def asking_scripts() -> Iterator[Script]:
                 yield _filled(script, PLANNED + prefix + name, mark="mark, ", statement="mark")
 
 
-def _filled(script: str, name: str, mark: str, statement: str) -> Script:
-    filled = script.replace("{name}", name).replace("{mark}", mark).replace("{statement}", statement)
-    return Script(name, filled)
+def _filled(script: str, name: str, mark: str, statement: str) -> tuple[str, str]:
+    return name, script.replace("{name}", name).replace("{mark}", mark).replace("{statement}", statement)

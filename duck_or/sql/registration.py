@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 import duckdb
 
@@ -20,6 +22,7 @@ from duck_or.sql.family import asking_scripts
 from duck_or.sql.functions import Slot, functions
 from duck_or.sql.interrupt import stop_on_ctrl_c
 from duck_or.sql.ownership import yield_to_theirs
+from duck_or.sql.plans import PLANNED
 
 log = logging.getLogger("duck_or")
 
@@ -65,8 +68,9 @@ def _slot(cursor: duckdb.DuckDBPyConnection) -> Slot:
 
 
 def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, slot: Slot) -> None:
-    slot.prefix = f"{CATALOG}.main." if _catalog_is_ours(cursor) else ""
-    if slot.prefix:
+    attached, before = _attach_catalog(cursor), slot.prefix
+    slot.prefix = "" if attached == "theirs" else f"{CATALOG}.main."
+    if slot.prefix and (attached == "new" or not before):
         _run_macros(cursor, "CREATE OR REPLACE MACRO", slot.prefix)
     if _in_memory(cursor):
         _run_bare_macros(cursor, "CREATE OR REPLACE MACRO", slot)
@@ -81,7 +85,9 @@ def _create_macros(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnec
 
 def _run_bare_macros(con: duckdb.DuckDBPyConnection, create: str, slot: Slot) -> None:
     before, slot.theirs = slot.theirs, yield_to_theirs(con)
-    _run_macros(con, create, "", without=slot.theirs)
+    # Planned calls are qualified where they can be.
+    planned = {name for name in asking_scripts() if name.startswith(PLANNED)} if slot.prefix else set()
+    _run_macros(con, create, "", without=slot.theirs | planned)
     for name in sorted(slot.theirs - before):
         cure = f"ours is {CATALOG}.{name}(...)" if slot.prefix else "rename it to have ours"
         log.warning("%s(...) is a function of your own and stays so; %s", name, cure)
@@ -90,11 +96,12 @@ def _run_bare_macros(con: duckdb.DuckDBPyConnection, create: str, slot: Slot) ->
 def _run_macros(
     con: duckdb.DuckDBPyConnection, create: str, schema: str, without: frozenset[str] = frozenset()
 ) -> None:
-    asking = [each.text for each in asking_scripts() if each.name not in without]
+    asking = [script for name, script in asking_scripts().items() if name not in without]
     for script in [*asking, *map(_script, SCRIPTS)]:
         con.execute(script.replace("{create}", create).replace("{schema}", schema)).fetchall()
 
 
+@cache
 def _script(name: str) -> str:
     return files("duck_or.sql").joinpath(name).read_text("utf-8")
 
@@ -106,8 +113,8 @@ def _in_memory(cursor: duckdb.DuckDBPyConnection) -> bool:
     return bool(rows and rows[0][0])
 
 
-def _catalog_is_ours(cursor: duckdb.DuckDBPyConnection) -> bool:
-    """Attach the in-memory catalog `duck_or`, unless the user's own database has that name."""
+def _attach_catalog(cursor: duckdb.DuckDBPyConnection) -> Literal["new", "ours", "theirs"]:
+    """Attach the in-memory catalog `duck_or`, unless it is there already or the user's own database has that name."""
     rows = cursor.execute(
         "SELECT path IS NULL FROM duckdb_databases() WHERE database_name = ?", [CATALOG]
     ).fetchall()
@@ -115,7 +122,8 @@ def _catalog_is_ours(cursor: duckdb.DuckDBPyConnection) -> bool:
         cursor.execute(
             f"ATTACH ':memory:' AS {CATALOG} (READ_WRITE)"
         ).fetchall()  # also beside a read-only file
-        return True
-    if not rows[0][0]:
-        log.info("a database is called %s: %s.chat_completions(...) is not available", CATALOG, CATALOG)
-    return bool(rows[0][0])
+        return "new"
+    if rows[0][0]:
+        return "ours"
+    log.info("a database is called %s: %s.chat_completions(...) is not available", CATALOG, CATALOG)
+    return "theirs"
