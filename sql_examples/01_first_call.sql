@@ -1,4 +1,5 @@
--- One question for each row. `messages` is a list of structs; the answer is the service's JSON, as it sent it.
+-- One question for each row. `messages` is a list of structs; the answer is the service's JSON, as it sent it, and chat_text
+-- takes the text out of it. For a text in and a text out there is `prompt` (13_prompt.sql).
 CREATE OR REPLACE TABLE reviews AS
 FROM (VALUES
     (1, 'The kettle boils in a minute and never drips.'),
@@ -8,10 +9,10 @@ FROM (VALUES
 
 SELECT
     id,
-    chat_completions(
+    chat_text(chat_completions(
         [{'role': 'system', 'content': 'Answer with one word: positive, negative or neutral.'},
          {'role': 'user', 'content': review}],
         model := 'openai/gpt-5-mini'
-    ) ->> '$.choices[0].message.content' AS mood
+    )) AS mood
 FROM reviews
 ORDER BY id;

@@ -10,7 +10,7 @@ FROM (VALUES
 SELECT
     question,
     response ->> '$.model' AS answered_by,
-    response ->> '$.choices[0].message.content' AS answer
+    chat_text(response) AS answer
 FROM (
     SELECT question, chat_completions(
         [{'role': 'user', 'content': question}], model := model, model_kwargs := settings

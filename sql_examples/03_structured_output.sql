@@ -1,4 +1,5 @@
--- Answers as columns: ask for JSON that fulfils a schema, then let DuckDB turn it into a typed struct.
+-- A JSON schema of your own: ask for JSON that fulfils it, then let DuckDB turn it into a typed struct. (prompt_as writes the
+-- schema itself, from a DuckDB type: 14_typed_answers.sql.)
 -- An answer that breaks the schema still reaches its row, but is never stored: the next run asks again.
 WITH tickets(id, message) AS (VALUES
     (1, 'Since the update the app closes when I open the calendar. Please help, I have an exam tomorrow!'),
@@ -33,7 +34,7 @@ answers AS (
     FROM tickets
 )
 SELECT id, unnest(from_json(
-    response ->> '$.choices[0].message.content',
+    chat_text(response),
     '{"topic": "VARCHAR", "urgency": "INTEGER", "summary": "VARCHAR"}'
 ))
 FROM answers

@@ -1,5 +1,5 @@
 -- Tools: bare function specifications are enough, and tool_choice may simply name one.
--- The model answers with a call; its arguments are JSON text inside the JSON.
+-- The model answers with calls, in a list; their arguments are JSON.
 WITH requests(text) AS (VALUES
     ('Book a table for four in Lyon on Friday at eight.'),
     ('We are two, tomorrow at noon, somewhere in Turin.')
@@ -26,6 +26,7 @@ answers AS (
 )
 SELECT
     text,
-    response ->> '$.choices[0].message.tool_calls[0].function.name' AS function,
-    response ->> '$.choices[0].message.tool_calls[0].function.arguments' AS arguments
-FROM answers;
+    tool_call.name AS function,
+    tool_call.arguments ->> 'city' AS city,
+    (tool_call.arguments ->> 'guests')::INTEGER AS guests
+FROM (SELECT text, unnest(chat_tool_calls(response)) AS tool_call FROM answers);

@@ -1,19 +1,18 @@
--- Pictures: `content` may be a list of parts. The parts of one list are one struct type in SQL, so write both fields
--- in each: a NULL field counts as absent. The picture is an address or, as here, the bytes themselves.
+-- Pictures: `content` may be a list of parts. image_part makes one of a URL or, as here, of the bytes themselves.
+-- (19_attachments.sql has files and sounds, too.)
 WITH pictures(name, bytes) AS (VALUES
     ('one red pixel', from_base64('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=='))
 )
 SELECT
     name,
-    chat_completions(
+    chat_text(chat_completions(
         [{
             'role': 'user',
             'content': [
-                {'type': 'text', 'text': 'Which colour do you see?', 'image_url': NULL},
-                {'type': 'image_url', 'text': NULL,
-                 'image_url': {'url': 'data:image/png;base64,' || to_base64(bytes)}}
+                {'type': 'text', 'text': 'Which colour do you see?'},
+                image_part(bytes)
             ]
         }],
         model := 'openai/gpt-5-mini'
-    ) ->> '$.choices[0].message.content' AS colour
+    )) AS colour
 FROM pictures;

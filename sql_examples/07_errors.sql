@@ -14,9 +14,9 @@ FROM inbox;
 
 SELECT
     id,
-    response ->> '$.choices[0].message.content' AS answer,
-    response ->> '$.error.code' AS error,
-    response ->> '$.error.message' AS reason,
-    (response -> '$.error.retryable')::BOOLEAN AS worth_another_try
+    chat_text(response) AS answer,
+    chat_error(response) ->> 'code' AS error,
+    chat_error(response) ->> 'message' AS reason,
+    (chat_error(response) -> 'retryable')::BOOLEAN AS worth_another_try
 FROM answered
 ORDER BY id;

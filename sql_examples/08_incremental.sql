@@ -1,5 +1,6 @@
 -- A job that runs every hour and asks only for what is new. The cache makes the anti-join a matter of tidiness rather
--- than of money: a request that was answered once is never paid for again, even if the table is dropped.
+-- than of money: a request that was answered once is never paid for again, even if the table is dropped. (21_keys.sql joins
+-- by what is asked, so that a changed text counts as new.)
 CREATE TABLE IF NOT EXISTS articles (id INTEGER PRIMARY KEY, body VARCHAR);
 CREATE TABLE IF NOT EXISTS summaries (id INTEGER PRIMARY KEY, summary VARCHAR, cost_usd DOUBLE, made TIMESTAMP);
 
@@ -10,8 +11,8 @@ INSERT OR IGNORE INTO articles VALUES
 INSERT INTO summaries
 SELECT
     id,
-    response ->> '$.choices[0].message.content',
-    (response ->> '$.usage.cost')::DOUBLE,
+    chat_text(response),
+    chat_usage(response).cost,
     now()::TIMESTAMP
 FROM (
     SELECT id, chat_completions(

@@ -1,8 +1,6 @@
 -- What happened, as tables. The counters add up: requests = cache_hits + joined + sent.
 CREATE OR REPLACE TABLE words AS
-SELECT word, chat_completions(
-    [{'role': 'user', 'content': 'Translate into French: ' || word}], model := 'openai/gpt-5-mini'
-) ->> '$.choices[0].message.content' AS french
+SELECT word, translate(word, 'French', model := 'openai/gpt-5-mini') AS french
 FROM (VALUES ('bread'), ('water'), ('bread')) AS t(word);
 
 SELECT requests, cache_hits, joined, sent, cost_usd FROM openrouter_stats();

@@ -3,7 +3,5 @@
 CREATE OR REPLACE TABLE posts AS
 SELECT i AS id, 'Post number ' || i AS title, (i * 7919) % 1000 AS likes FROM range(1000) t(i);
 
-SELECT id, likes, chat_completions(
-    [{'role': 'user', 'content': 'A better title for: ' || title}], model := 'openai/gpt-5-mini'
-) ->> '$.choices[0].message.content' AS better_title
+SELECT id, likes, prompt('A better title for: ' || title, model := 'openai/gpt-5-mini') AS better_title
 FROM (FROM posts ORDER BY likes DESC LIMIT 5);

@@ -6,8 +6,5 @@ SELECT i AS id, 1 + i % 7 AS stars, 'Review number ' || i AS review FROM range(1
 SELECT count(*) AS mentions_a_refund
 FROM ratings
 WHERE CASE WHEN stars = 1 THEN
-    chat_completions(
-        [{'role': 'user', 'content': 'Does this ask for a refund, yes or no? ' || review}],
-        model := 'openai/gpt-5-mini'
-    ) ->> '$.choices[0].message.content' ILIKE '%yes%'
+    llm_filter(review, 'Does the customer ask for a refund?', model := 'openai/gpt-5-mini')
 END;

@@ -5,14 +5,11 @@ SELECT i AS id, 'Ticket number ' || (i % 40) || ': the parcel is late' AS body F
 
 SELECT row_count, requests, already_answered, to_send, cost_usd_low, cost_usd_high, minutes_low
 FROM openrouter_estimate($$
-    SELECT chat_completions(
-        [{'role': 'user', 'content': 'Sort into billing, delivery or other: ' || body}],
-        model := 'openai/gpt-5-mini', model_kwargs := {'max_tokens': 50}
-    ) FROM tickets
+    SELECT classify(body, ['billing', 'delivery', 'other'], model := 'openai/gpt-5-mini',
+                    model_kwargs := {'max_tokens': 500})
+    FROM tickets
 $$);
 
-SELECT id, chat_completions(
-    [{'role': 'user', 'content': 'Sort into billing, delivery or other: ' || body}],
-    model := 'openai/gpt-5-mini', model_kwargs := {'max_tokens': 50}
-) ->> '$.choices[0].message.content' AS queue
+SELECT id, classify(body, ['billing', 'delivery', 'other'], model := 'openai/gpt-5-mini',
+                    model_kwargs := {'max_tokens': 500}) AS queue
 FROM tickets ORDER BY id LIMIT 10;

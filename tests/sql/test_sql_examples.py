@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,9 +27,25 @@ def test_an_example(connect: Callable[..., Bridge], tmp_path: Path, path: Path, 
     sent = bridge.sent
     assert sent > 0
     stats = bridge.session.stats()
-    assert stats.sent == stats.answered == sent
+    assert stats.sent == stats.answered == sent + _shared(bridge)
     bridge.con.execute(script)
     assert bridge.sent == sent
+
+
+def _shared(bridge: Bridge) -> int:
+    """Texts that were asked about in another's HTTP request."""
+    seen = bridge.simulator.stats()
+    return seen.texts_asked - seen.by_path.get("/embeddings", 0)
+
+
+def test_every_function_has_an_example(bridge: Bridge) -> None:
+    functions = bridge.column(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE database_name = current_database() "
+        "AND function_type LIKE '%macro' AND NOT internal AND function_name NOT LIKE '\\_\\_%' ESCAPE '\\'"
+    )
+    shown = set(re.findall(r"(\w+)\"?\(", "".join(path.read_text("utf-8") for path in EXAMPLES)))
+    assert len(functions) > 30
+    assert set(functions) <= shown
 
 
 def test_a_case_keeps_the_call_from_rows_that_its_cheap_condition_throws_away(bridge: Bridge) -> None:
