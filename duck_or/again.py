@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from duck_or.json_values import JsonObject, read_json
-from duck_or.outcome import Correction, MoreRoom
+from duck_or.outcome import Correction, Failure, MoreRoom
 from duck_or.request import Request, canonical_body, max_tokens_of
 
 ROOM_FACTOR = 4
@@ -25,6 +25,17 @@ def asked_again(request: Request, change: MoreRoom | Correction) -> Request:
     body: JsonObject = read_json(request.body.decode())
     body |= _more_room(body, change) if isinstance(change, MoreRoom) else _corrected(body, change)
     return replace(request, body=canonical_body(body), max_tokens=max_tokens_of(body), second=True)
+
+
+def told_of_both(failure: Failure, request: Request) -> Failure:
+    """The failure of a second asking, saying that it was one."""
+    if isinstance(failure.again, MoreRoom):
+        how = f"with room for {request.max_tokens} tokens"
+    elif failure.again is not None:
+        how = "with what was wrong with its first answer"
+    else:
+        return failure
+    return replace(failure, message=f"{failure.message} The model was asked twice, the second time {how}.")
 
 
 def _more_room(body: JsonObject, change: MoreRoom) -> JsonObject:

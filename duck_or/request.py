@@ -20,7 +20,7 @@ from duck_or.errors import ArgumentError
 from duck_or.json_values import JsonObject, canonical_json, schema_in_order
 from duck_or.messages import canonical_messages
 from duck_or.packing import Envelope
-from duck_or.wanted import ANYTHING, Demand, Wanted
+from duck_or.wanted import ANYTHING, Wanted
 
 __all__ = [
     "CHAT_PATH",
@@ -79,14 +79,14 @@ def canonical_body(body: JsonObject) -> bytes:
 class BodyTemplate:
     """All that the rows with equal options share, worked out once; `request` adds a row's messages.
 
-    base_url: without trailing slash. body: the request's body without `messages`. demand: see `Wanted`. Raises
-    ArgumentError when the body cannot be written as JSON. Immutable, so several threads may use it at once.
+    base_url: without trailing slash. body: the request's body without `messages`. wanted: by default, what
+    its `response_format` says. Raises ArgumentError when the body cannot be written as JSON. Immutable, so several threads may use it at once.
     """
 
     __slots__ = ("_after", "_before", "_hash", "max_tokens", "model", "path", "wanted")
 
     def __init__(
-        self, base_url: str, body: JsonObject, path: str = CHAT_PATH, demand: Demand | None = None
+        self, base_url: str, body: JsonObject, path: str = CHAT_PATH, wanted: Wanted | None = None
     ) -> None:
         self.path = path
         # `messages` goes to its sorted place between the two halves: a row costs its own text, not the body's.
@@ -96,7 +96,7 @@ class BodyTemplate:
         self._after = (b"," if after else b"") + after + b"}"
         self.model: str | None = body.get("model")
         self.max_tokens = max_tokens_of(body)
-        self.wanted = Wanted(schema=_answer_schema(body)) if demand is None else Wanted(demand=demand)
+        self.wanted = wanted or Wanted(schema=_answer_schema(body))
         self._hash = hashlib.sha256(_key_prefix(base_url + path) + self._before)
 
     @classmethod

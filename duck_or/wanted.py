@@ -21,12 +21,14 @@ class Wanted:
 
     schema: the JSON Schema that the request's `response_format` names. An answer that breaks it is returned, for it may be
     all there is, but not kept for ever. demand: what the text has to fulfil beyond doubt. An answer that does not is a
-    failure, and the model is asked once more, with the reason.
+    failure, and the model is asked once more, with the reason. whole: an answer that was cut off is a failure too, and the
+    model is asked once more, with more room.
     """
 
     kind: Kind = "chat"
     schema: Mapping[str, Any] | None = None
     demand: Demand | None = None
+    whole: bool = False
 
 
 ANYTHING = Wanted()

@@ -92,6 +92,9 @@ def judge_answer(
         said = f"the model's answer is empty (finish_reason {reason})"
         failure = plain_failure(finish.if_empty, said, response, parsed)
         return replace(failure, again=_more_room(parsed)) if finish is _CUT_OFF else failure
+    if wanted.whole and finish is _CUT_OFF:
+        failure = plain_failure(rules.CUT_OFF, "the model's answer was cut off in the middle", response, parsed)
+        return replace(failure, again=_more_room(parsed, begun=True))
     if wanted.demand is not None:
         text = _text(message.get("content"))
         if complaint := wanted.demand(text):

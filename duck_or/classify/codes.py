@@ -107,6 +107,10 @@ CODES: dict[str, Meaning] = {
         "the token limit was reached before the first visible token (reasoning counts), and with more room again",
         "Raise max_tokens, or lower the reasoning effort.",
     ),
+    "cut_off": Meaning(
+        "the token limit was reached in the middle of the answer, and with more room again",
+        "Set max_tokens yourself to have such answers as far as they go, or ask for something shorter.",
+    ),
     "invalid_answer": Meaning(
         "the model's answer is not of the type that was asked for, even after it was told why",
         "Use a stronger model, or one with structured outputs, or say more clearly what is wanted.",

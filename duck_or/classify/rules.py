@@ -227,8 +227,9 @@ EMPTY_BODY = Rule("empty_body", RETRY)  # a slow answer whose provider failed en
 MALFORMED = Rule("malformed_answer", RETRY)
 NO_CHOICES = Rule("no_choices", RETRY)  # asking again is usually routed elsewhere
 EMPTY_ANSWER = Rule("empty_answer", RETRY)  # zero completion tokens are not billed
-# These two are asked again once, but not as they are (`Failure.again`): that would bring, and cost, the same.
+# These are asked again once, but not as they are (`Failure.again`): that would bring, and cost, the same.
 CUT_OFF_EMPTY = Rule("cut_off_empty", ROW)  # reasoning ate max_tokens
+CUT_OFF = Rule("cut_off", ROW)  # where half an answer is none
 INVALID_ANSWER = Rule("invalid_answer", ROW)  # not of the type, or none of the labels, that was demanded
 FILTERED = Rule("content_filter", ROW)
 
@@ -244,5 +245,5 @@ def every_rule() -> frozenset[Rule]:
     rules |= {rule for table in numbered for rule in table.values()}
     rules |= {rule for _, _, rule in METADATA_KEYS} | {pattern.rule for pattern in MESSAGES}
     return frozenset(
-        rules | {UNKNOWN, EMPTY_BODY, MALFORMED, NO_CHOICES, EMPTY_ANSWER, CUT_OFF_EMPTY, FILTERED, INVALID_ANSWER}
+        rules | {UNKNOWN, EMPTY_BODY, MALFORMED, NO_CHOICES, EMPTY_ANSWER, CUT_OFF_EMPTY, FILTERED, INVALID_ANSWER, CUT_OFF}
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from duck_or.again import asked_again
+from duck_or.again import asked_again, told_of_both
 from duck_or.engine.single_flight import Flight
 from duck_or.outcome import Action, Failure
 from duck_or.policy.retry import GiveUp, Retry, RetryDecision
@@ -22,10 +22,12 @@ def next_attempt(
         flight.request = asked_again(flight.request, failure.again)
         return Retry(0.0)
     decision = policy.decide(failure, flight.tries, flight.waited, random)
-    if isinstance(decision, GiveUp) and company > 1 and may_be_anothers(failure):
+    if isinstance(decision, Retry):
+        return decision
+    if company > 1 and may_be_anothers(failure):
         _part(flight, company)
         return Retry(0.0)
-    return decision
+    return GiveUp(told_of_both(decision.failure, flight.request)) if flight.request.second else decision
 
 
 def may_be_anothers(failure: Failure) -> bool:

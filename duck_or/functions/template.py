@@ -13,7 +13,7 @@ from duck_or.arguments import body_of
 from duck_or.errors import ArgumentError
 from duck_or.json_values import JsonObject, shown
 from duck_or.request import BodyTemplate, Request
-from duck_or.wanted import Demand
+from duck_or.wanted import Wanted
 
 
 class Unreadable(ValueError):
@@ -45,8 +45,8 @@ class Call:
         """The request's body as far as the options say it. Raises ArgumentError."""
         return body_of(self.options, self.default_model)
 
-    def chat(self, body: JsonObject, demand: Demand | None = None) -> BodyTemplate:
-        return BodyTemplate(self.base_url, body, demand=demand)
+    def chat(self, body: JsonObject, wanted: Wanted) -> BodyTemplate:
+        return BodyTemplate(self.base_url, body, wanted=wanted)
 
     def text(self, name: str) -> str:
         """One of the function's own arguments, which has to be text."""

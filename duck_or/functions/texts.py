@@ -7,10 +7,11 @@ from collections.abc import Callable
 import orjson
 
 from duck_or.errors import ArgumentError
-from duck_or.functions.conversation import answer_text, conversing
+from duck_or.functions.conversation import conversing
 from duck_or.functions.template import Call, Template
 from duck_or.json_values import shown
-from duck_or.request import Request
+from duck_or.request import Request, max_tokens_of
+from duck_or.wanted import Wanted
 
 SUMMARIZE = (
     "Summarize the user's text in its own language, in a few sentences. Give only the summary, and nothing that the text "
@@ -22,24 +23,27 @@ TRANSLATE = (
 )
 
 
-def _as_it_is(text: str) -> str:
-    return text
+def _said(call: Call, system: str | None) -> Template:
+    """The model's text as it is. It has to be whole, unless the call itself says how long it may be."""
+    body = call.body()
+    whole = max_tokens_of(body) is None
+    return conversing(call.chat(body, Wanted(whole=whole)), system, lambda text: text)
 
 
 def prompt(call: Call) -> Template:
     system = call.own.get("system")
     if system is not None and not isinstance(system, str):
         raise ArgumentError(f"{call.function}: system must be text; got {shown(system)}")
-    return conversing(call.chat(call.body()), system, _as_it_is)
+    return _said(call, system)
 
 
 def summarize(call: Call) -> Template:
-    return conversing(call.chat(call.body()), SUMMARIZE, _as_it_is)
+    return _said(call, SUMMARIZE)
 
 
 def translate(call: Call) -> Template:
     system = TRANSLATE.format(language=call.text("language"))
-    return conversing(call.chat(call.body()), system, _as_it_is)
+    return _said(call, system)
 
 
 # --- llm_reduce: one step ----------------------------------------------------------------------------------------------
@@ -61,8 +65,8 @@ def reduce_step(call: Call) -> Template:
     """A row is a JSON list of texts; the step says what they are."""
     instruction = call.text("instruction")
     system = STEPS[call.own.get("step", "whole")].format(instruction=instruction)
-    chat = conversing(call.chat(call.body()), system, _as_it_is)
-    return Template(chat.model, _of_lists(chat.request), lambda body: answer_text(body))
+    said = _said(call, system)
+    return Template(said.model, _of_lists(said.request), said.read)
 
 
 def _of_lists(request: Callable[[str], Request]) -> Callable[[str], Request]:

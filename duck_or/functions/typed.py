@@ -12,21 +12,19 @@ from typing import Any
 
 from duck_or.errors import ArgumentError
 from duck_or.functions.conversation import conversing
+from duck_or.functions.scalars import label as label_of
 from duck_or.functions.shapes import Misfit, Shape, shape_of, struct_of
 from duck_or.functions.template import Call, Template
 from duck_or.functions.typed_answer import TypedAnswer
 from duck_or.json_values import JsonObject, shown
+from duck_or.wanted import Wanted
 
 CLASSIFY = "Classify the user's text. {how}\n{labels}"
 ONE = "Give the one label of these that fits best, exactly as it is written:"
 EACH = "Say of each of these labels whether it applies, true or false:"
-EXTRACT = (
-    "Extract these values from the user's text. Give null for what the text does not say; invent nothing.\n{fields}"
-)
+EXTRACT = "Extract these values from the user's text. Give null for what the text does not say; invent nothing.\n{fields}"
 FILTER = "Answer this question about the user's text, by true or false: {question}"
-SCORE = (
-    "Judge how far this is so for the user's text, by a number from 0 (not at all) to 1 (entirely): {question}"
-)
+SCORE = "Judge how far this is so for the user's text, by a number from 0 (not at all) to 1 (entirely): {question}"
 
 
 def prompt_as(call: Call) -> Template:
@@ -38,7 +36,7 @@ def prompt_as(call: Call) -> Template:
 def classify(call: Call) -> Template:
     labels = _labels(call)
     multi = call.own.get("multi") is True
-    one = shape_of("ENUM(" + ", ".join(_quoted(label) for label in labels) + ")")
+    one = _one_of(labels)
     answer = TypedAnswer(_chosen(labels, one), "labels") if multi else TypedAnswer(one, "label")
     listed = "\n".join(f"- {label}: {said}" if said else f"- {label}" for label, said in labels.items())
     how = EACH if multi else ONE
@@ -47,7 +45,11 @@ def classify(call: Call) -> Template:
 
 def extract(call: Call) -> Template:
     fields = call.own.get("fields")
-    if not isinstance(fields, dict) or not fields or not all(isinstance(each, str) for each in fields.values()):
+    if (
+        not isinstance(fields, dict)
+        or not fields
+        or not all(isinstance(each, str) for each in fields.values())
+    ):
         raise ArgumentError(
             "extract: the second argument must name the fields and their types, for example "
             f"{{'name': 'VARCHAR', 'born': 'DATE'}}; got {shown(fields)}"
@@ -85,7 +87,7 @@ def _typed(call: Call, answer: TypedAnswer, system: str | None) -> Template:
         )
     body["response_format"] = answer.response_format
     body["provider"] = {"require_parameters": True, **body.get("provider", {})}
-    return conversing(call.chat(body, answer.breach), system, answer.read)
+    return conversing(call.chat(body, Wanted(demand=answer.breach)), system, answer.read)
 
 
 def _labels(call: Call) -> Mapping[str, str]:
@@ -107,6 +109,12 @@ def _labels(call: Call) -> Mapping[str, str]:
 
 def _pair(label: object) -> tuple[object, object]:
     return (label.get("label"), label.get("description")) if isinstance(label, dict) else (label, "")
+
+
+def _one_of(labels: Mapping[str, str]) -> Shape:
+    """An ENUM's shape without the ENUM, whose text could not hold every label."""
+    part = label_of(tuple(labels))
+    return Shape(part.schema, part.read, "enum")
 
 
 def _chosen(labels: Mapping[str, str], one: Shape) -> Shape:
@@ -142,9 +150,3 @@ _WORDS = {
     "array": "a list",
     "object": "an object",
 }
-
-
-def _quoted(label: str) -> str:
-    return "'" + label.replace("'", "''") + "'"
-
-

@@ -64,6 +64,24 @@ def test_a_prompt_is_the_request_that_chat_completions_makes_of_the_same_words()
     assert (one.body, one.key) == (other.body, other.key)
 
 
+@pytest.mark.parametrize(
+    ("function", "own"),
+    [
+        ("prompt", {}),
+        ("summarize", {}),
+        ("translate", {"language": "de"}),
+        ("llm_reduce", {"instruction": "Sum up."}),
+    ],
+)
+def test_a_text_has_to_be_whole_unless_the_call_says_how_long_it_may_be(
+    function: str, own: dict[str, Any]
+) -> None:
+    row = '["x"]' if function == "llm_reduce" else '"x"'
+    assert template(function, **own).request(row).wanted.whole
+    capped = template(function, **own, model_kwargs={"max_tokens": 50})
+    assert not capped.request(row).wanted.whole
+
+
 def test_a_system_message_comes_first() -> None:
     messages = body("prompt", "Hi", system="Be brief.")["messages"]
     assert messages == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]

@@ -68,7 +68,8 @@ def test_nothing_again_is_an_error_that_says_so_and_what_it_cost() -> None:
         [failure] = batch.outcomes
         assert isinstance(failure, Failure)
         assert (failure.code, failure.attempts) == ("cut_off_empty", 2)
-        assert "max_tokens" in failure.message
+        assert "Raise max_tokens" in failure.message
+        assert "asked twice, the second time with room for 4096 tokens" in failure.message
         assert (w.stats.cost_usd, w.stats.failed, w.stats.attempts) == (0.75, 1, 2)
 
 
@@ -78,6 +79,23 @@ def test_the_second_asking_is_retried_like_the_first() -> None:
         w.settle()
         assert texts(batch) == ["yes"]
         assert [body.get("max_tokens") for body in bodies(w)] == [None, 4096, 4096, 4096]
+
+
+@pytest.mark.parametrize(
+    ("replies", "outcome", "rooms"),
+    [
+        ([answer("Once upon", finish="length"), answer("Once upon a time.")], "Once upon a time.", [None, 8]),
+        ([answer("Once upon", finish="length")], "cut_off", [None, 8]),
+    ],
+)
+def test_half_an_answer_is_none_where_it_has_to_be_whole(
+    replies: list[Reply], outcome: str, rooms: list[int | None]
+) -> None:
+    with world({"a": replies}) as w:
+        batch = w.submit(requests=[replace(request("a"), wanted=Wanted(whole=True))])
+        w.settle()
+        assert texts(batch) == [outcome]
+        assert [body.get("max_tokens") for body in bodies(w)] == rooms
 
 
 def test_one_attempt_is_one_attempt() -> None:
@@ -117,6 +135,7 @@ def test_a_wrong_answer_after_the_correction_is_a_failure_with_the_models_text()
         assert failure.code == "invalid_answer"
         assert "'eight' is not a number" in failure.message
         assert "It said: eight" in failure.message
+        assert "asked twice, the second time with what was wrong with its first answer" in failure.message
         assert store_of(w.ledger).answers == {}
 
 
