@@ -133,19 +133,21 @@ atexit.register(_close_at_exit)
 
 
 class MemoryShares(NamedTuple):
-    """How `memory_cache_bytes` is shared out: answers by key, by row text, and whole chunks (the SQL layer's)."""
+    """How `memory_cache_bytes` is shared out: answers by key, by row text, and the SQL layer's: whole chunks, and what was
+    read out of answers."""
 
     answers: int
     recall: int
     pages: int
+    values: int
 
 
 def memory_shares(settings: Settings) -> MemoryShares:
     """The shortcuts know no age, so a TTL has to do without them."""
     total = settings.memory_cache_bytes
     if settings.cache_ttl is not None:
-        return MemoryShares(total, 0, 0)
-    return MemoryShares(total // 2, total // 4, total // 4)
+        return MemoryShares(total, 0, 0, 0)
+    return MemoryShares(total // 2, total // 4, total // 8, total // 8)
 
 
 @lru_cache(64)

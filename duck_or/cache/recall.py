@@ -4,12 +4,12 @@ A request's identity is its cache key; computing it means parsing and canonicali
 that reads exactly as one before it, under the same options, is the same request, so its text will do as the key. The
 look-up runs at C speed over a whole chunk and takes no lock, which an exact LRU cannot (cachetools: 0.8 µs a row, this:
 0.3 µs, at 300,000 entries); recency is kept by generation instead of by entry. It is a shortcut past `memory`, which
-stays the exact cache.
+stays the exact cache. What is read out of an answer is recalled the same way, by the answer's own bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from sys import getsizeof
 
 OVERHEAD = 350
@@ -27,18 +27,18 @@ class Recall:
 
     def __init__(self, max_bytes: int) -> None:
         self._half = max_bytes // 2
-        self._young: dict[str, dict[str, bytes]] = {}
-        self._old: dict[str, dict[str, bytes]] = {}
+        self._young: dict[str, dict[Hashable, bytes]] = {}
+        self._old: dict[str, dict[Hashable, bytes]] = {}
         self._young_bytes = 0
 
-    def all_of(self, options: str, texts: Sequence[str]) -> list[bytes] | None:
+    def all_of(self, options: str, texts: Sequence[Hashable]) -> list[bytes] | None:
         """The answers to `texts` if every one was used lately, else None: the quick look, for a repeated statement."""
         try:
             return list(map(self._young[options].__getitem__, texts))
         except KeyError:
             return None
 
-    def look_up(self, options: str, texts: Sequence[str]) -> list[bytes | None]:
+    def look_up(self, options: str, texts: Sequence[Hashable]) -> list[bytes | None]:
         """The answers to `texts` under `options`, in order; None where the text is not remembered."""
         young = self._young.get(options)
         found: list[bytes | None] = list(map(young.get, texts)) if young else [None] * len(texts)
@@ -50,7 +50,7 @@ class Recall:
                     self.remember(options, texts[index], body)
         return found
 
-    def remember(self, options: str, text: str, body: bytes) -> None:
+    def remember(self, options: str, text: Hashable, body: bytes) -> None:
         size = getsizeof(text) + len(body) + OVERHEAD
         if options not in self._young:
             size += getsizeof(options) + OVERHEAD

@@ -47,6 +47,8 @@ def size(texts: Sequence[str]) -> int:
 
 def batches(texts: Sequence[str], room: int) -> list[list[str]]:
     """The texts in order, in lists of at most `room` bytes; a longer text is cut into pieces."""
+    if size(texts) <= room:
+        return [list(texts)]
     found: list[list[str]] = [[]]
     left = room
     for piece in _pieces(texts, max(SHORTEST_PIECE, room - TAGS)):
@@ -74,28 +76,29 @@ def _pieces(texts: Sequence[str], longest: int) -> Iterator[str]:
 
 @dataclass(slots=True)
 class Reduction:
-    """One list on its way to one text. Ask `questions` under `step`, hand the answers to `take`, until `result` is there."""
+    """One list on its way to one text. Ask `questions` under `step`, and hand the answers to `take`, until a level is
+    `final`: then the answer to its one question is the result."""
 
     texts: Sequence[str]
     room: int
     step: str = "whole"
     questions: list[list[str]] = field(init=False)
-    result: str | None = None
 
     def __post_init__(self) -> None:
         self.questions = batches(self.texts, self.room)
         if len(self.questions) > 1:
             self.step = "part"
 
+    @property
+    def final(self) -> bool:
+        return self.step != "part" and len(self.questions) == 1
+
     def take(self, answers: Sequence[str]) -> None:
-        """The texts of the answers, in the order of the questions. Raises NotShorter."""
+        """Go on to the next level with the texts of this one's answers, in the order of the questions. Raises NotShorter."""
         asked = len(self.questions)
-        if self.step != "part" and asked == 1:
-            self.result = answers[0]
-            return
         self.step = "merge"
         self.questions = batches(answers, self.room)
-        if asked > 1 and len(self.questions) >= asked:
+        if len(self.questions) >= asked:
             raise NotShorter(
                 f"the results of {asked} parts are together as long as the parts were; ask for something shorter in the "
                 "instruction"

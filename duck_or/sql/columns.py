@@ -6,14 +6,15 @@ asked, this module must not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate, repeat
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from duck_or.cache.recall import Recall
 from duck_or.engine.chunk import Cell, Group
 from duck_or.functions import Template
 from duck_or.outcome import Failure
@@ -43,11 +44,14 @@ def responses(failures_as_null: bool) -> Column:
     return Column(pa.string(), make)
 
 
-def texts(templates: Templates, refuse: Refuse) -> Column:
-    """What each template reads, as text; failures are NULL."""
+def texts(templates: Templates, refuse: Refuse, known: Recall) -> Column:
+    """What each template reads, as text; failures are NULL. known: what was read out of answers before."""
 
     def make(groups: Sequence[Group], cells: Sequence[Cell], rows: int) -> pa.Array:
-        return strings([_encoded(each) for each in _read(groups, cells, templates, refuse)], True, rows)
+        values: list[bytes | None] = []
+        for group, mine in _by_group(groups, cells):
+            values += _recalled(group.options, mine, known, partial(_text, templates, group.options, refuse))
+        return strings(values, True, rows)
 
     return Column(pa.string(), make)
 
@@ -56,7 +60,10 @@ def vectors(templates: Templates, refuse: Refuse) -> Column:
     """What each template reads, as lists of 32-bit floats; failures are NULL."""
 
     def make(groups: Sequence[Group], cells: Sequence[Cell], rows: int) -> pa.Array:
-        read = list(_read(groups, cells, templates, refuse))
+        read: list[bytes | None] = []
+        for group, mine in _by_group(groups, cells):
+            value = partial(_value, templates, group.options, refuse)
+            read += [value(cell) if isinstance(cell, bytes) else None for cell in mine]
         floats = np.frombuffer(b"".join(each for each in read if each is not None), np.dtype("<f4"))
         lengths = (0 if each is None else len(each) // floats.itemsize for each in read)
         offsets = pa.array(accumulate(lengths, initial=0), pa.int32())
@@ -66,32 +73,40 @@ def vectors(templates: Templates, refuse: Refuse) -> Column:
     return Column(pa.list_(pa.float32()), make)
 
 
-def _read(groups: Sequence[Group], cells: Sequence[Cell], templates: Templates, refuse: Refuse) -> list[Any]:
-    """What the templates read out of the cells; None where there is no answer (yet)."""
-    owners = (owner for group in groups for owner in repeat(group.options, len(group.texts)))
-    readers: dict[str, Callable[[Cell], Any]] = {}
-    values: list[Any] = []
-    for options, cell in zip(owners, cells, strict=True):
-        if not isinstance(cell, bytes):
-            values.append(None)
-            continue
-        if options not in readers:
-            readers[options] = partial(_value, templates(options), refuse)
-        values.append(readers[options](cell))
+def _by_group(groups: Sequence[Group], cells: Sequence[Cell]) -> Iterator[tuple[Group, Sequence[Cell]]]:
+    start = 0
+    for group in groups:
+        end = start + len(group.texts)
+        yield group, cells[start:end]
+        start = end
+
+
+def _recalled(
+    options: str, cells: Sequence[Cell], known: Recall, read: Callable[[bytes], bytes | None]
+) -> list[bytes | None]:
+    """What is read out of the cells, None where there is no answer (yet). To read is to parse: it is done once."""
+    values = known.look_up(options, cells)
+    for place, cell in enumerate(cells):
+        if values[place] is None and isinstance(cell, bytes):
+            values[place] = value = read(cell)
+            if value is not None:
+                known.remember(options, cell, value)
     return values
 
 
-def _value(template: Template, refuse: Refuse, body: bytes) -> Any:
-    assert template.read is not None  # the functions that give whole responses do not come here
+def _text(templates: Templates, options: str, refuse: Refuse, body: bytes) -> bytes | None:
+    value = _value(templates, options, refuse, body)
+    return value.encode() if isinstance(value, str) else value
+
+
+def _value(templates: Templates, options: str, refuse: Refuse, body: bytes) -> Any:
+    read = templates(options).read  # there is an answer, so the options are right
+    assert read is not None  # the functions that give whole responses do not come here
     try:
-        return template.read(body)
+        return read(body)
     except ValueError as error:  # an Unreadable; or a Misfit, stored by a call that demanded less
         refuse(Failure("invalid_answer", f"the model's answer cannot be used: {error}"))
         return None
-
-
-def _encoded(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
 
 
 def strings(cells: Sequence[Cell | None], failures_as_null: bool, rows: int) -> pa.Array:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from duck_or.cache.recall import Recall
 from duck_or.engine.batch import stop_error
 from duck_or.engine.chunk import Answered, Group
 from duck_or.errors import ArgumentError, SessionClosed
@@ -44,6 +45,7 @@ class Slot:
         self.number = next(_numbers)
         self.session: SessionCore | None = None
         self.pages = Pages(0)
+        self.values = Recall(0)
         self.plans = Plans()
         self.estimate: Callable[[str], Mapping[str, Any]] | None = None
         self.prefix = ""
@@ -53,7 +55,8 @@ class Slot:
     def enter(self, session: SessionCore) -> SessionCore | None:
         """Put `session` in; returns the one before."""
         previous, self.session = self.session, session
-        self.pages = Pages(memory_shares(session.settings).pages)
+        shares = memory_shares(session.settings)
+        self.pages, self.values = Pages(shares.pages), Recall(shares.values)
         return previous
 
     @contextmanager
@@ -99,14 +102,16 @@ class Kind(NamedTuple):
     name: str
     returns: str
     failing: OnError
-    column: Callable[[bool, SessionCore, Refuse], Column]
+    column: Callable[[bool, SessionCore, Refuse, Recall], Column]
     reduces: bool = False
 
 
 RESPONSES = Kind("chat_completions", "JSON", "json", lambda as_null, *_: columns.responses(as_null))
-TEXTS = Kind("ask", "VARCHAR", "null", lambda _, session, refuse: columns.texts(session.template, refuse))
+TEXTS = Kind(
+    "ask", "VARCHAR", "null", lambda _, session, refuse, known: columns.texts(session.template, refuse, known)
+)
 VECTORS = Kind(
-    "embed", "FLOAT[]", "null", lambda _, session, refuse: columns.vectors(session.template, refuse)
+    "embed", "FLOAT[]", "null", lambda _, session, refuse, __: columns.vectors(session.template, refuse)
 )
 REDUCED = TEXTS._replace(name="reduce", reduces=True)
 
@@ -139,7 +144,7 @@ def _answering(
         refuse = partial(_refuse, session, mode)
         if kind.reduces:
             answer = reducing(answer, session.context_length, refuse)
-        column = kind.column(mode == "null", session, refuse)
+        column = kind.column(mode == "null", session, refuse, slot.values)
         if slot.is_mute:
             values = pa.nulls(len(rows), column.type)
         else:

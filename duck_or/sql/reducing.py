@@ -5,8 +5,10 @@ A level is an ordinary chunk of questions to whoever answers chunks: cached, joi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import repeat
 from typing import TypeAlias
 
 import orjson
@@ -27,16 +29,12 @@ Context: TypeAlias = Callable[[str], int | None]
 
 @dataclass(slots=True)
 class _Row:
-    """One distinct list. cell: what became of it, once that is known."""
+    """One distinct list. at: the options of its questions under a step. cell: what became of it, once that is known."""
 
-    options: JsonObject
+    at: Callable[[str], str]
     reduction: Reduction | None
     cell: Cell | None = None
-
-    @property
-    def step_options(self) -> str:
-        assert self.reduction is not None
-        return orjson.dumps({**self.options, "step": self.reduction.step}).decode()
+    answers: list[Cell] = field(default_factory=list)
 
 
 def reducing(answer: Answer, context: Context, refuse: Refuse) -> Answer:
@@ -44,29 +42,35 @@ def reducing(answer: Answer, context: Context, refuse: Refuse) -> Answer:
     is not known yet. refuse: for lists that nothing can be asked about, and results that get no shorter."""
 
     def reduced(groups: Sequence[Group]) -> Answered:
-        rows = [_row(group.options, text, context) for group in groups for text in group.texts]
-        lasting = not any(isinstance(row.cell, Failure) for row in rows)
-        for row in rows:
-            if isinstance(row.cell, Failure):
-                refuse(row.cell)
+        rows = [row for group in groups for row in _rows(group, context)]
+        refused = [row.cell for row in rows if isinstance(row.cell, Failure)]
+        for failure in refused:
+            refuse(failure)
+        lasting = not refused
         going_on = [row for row in rows if row.reduction is not None]
         while going_on:
-            answered = answer(_groups(going_on))
+            asked, owners = _level(going_on)
+            answered = answer(asked)
             lasting &= answered.lasting
-            going_on = _advance(going_on, answered.cells, refuse)
+            for row, cell in zip(owners, answered.cells, strict=True):
+                row.answers.append(cell)
+            going_on = [row for row in going_on if _goes_on(row, refuse)]
         return Answered([row.cell for row in rows], lasting)  # type: ignore[misc]  # None while collecting
 
     return reduced
 
 
-def _row(options: str, text: str, context: Context) -> _Row:
-    own: JsonObject = orjson.loads(options)
-    given = own.pop("context_length", None)
-    try:
-        texts = _texts(text)
-        return _Row(own, Reduction(texts, _room(given, texts, options, context)) if texts else None)
-    except ArgumentError as error:
-        return _Row(own, None, Failure(ArgumentError.code, str(error)))
+def _rows(group: Group, context: Context) -> Iterator[_Row]:
+    options: JsonObject = orjson.loads(group.options)
+    given = options.pop("context_length", None)
+    at = cache(lambda step: orjson.dumps({**options, "step": step}).decode())
+    for text in group.texts:
+        try:
+            texts = _texts(text)
+            room = _room(given, texts, group.options, context)
+            yield _Row(at, Reduction(texts, room) if texts else None)
+        except ArgumentError as error:
+            yield _Row(at, None, Failure(ArgumentError.code, str(error)))
 
 
 def _room(given: object, texts: Sequence[str], options: str, context: Context) -> int:
@@ -79,41 +83,41 @@ def _room(given: object, texts: Sequence[str], options: str, context: Context) -
 
 def _texts(text: str) -> list[str]:
     """The list's texts, without NULLs and blanks: an aggregate ignores what is not there."""
-    values = orjson.loads(text)
+    try:
+        values = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ArgumentError(f"llm_reduce: the list cannot be sent, for JSON has no NaN or infinity: {error}") from error
     if not isinstance(values, list):
         raise ArgumentError(f"llm_reduce: the first argument must be a list of texts, list(column); got {shown(values)}")
     texts = [each if isinstance(each, str) else orjson.dumps(each).decode() for each in values if each is not None]
     return [each for each in texts if each.strip()]
 
 
-def _groups(rows: Sequence[_Row]) -> list[Group]:
-    """One group for each row, in order: the questions of its level."""
-    groups = []
+def _level(rows: Sequence[_Row]) -> tuple[list[Group], list[_Row]]:
+    """What the rows ask next, a group for all that have the same options, and whose each question is, in that order."""
+    asked: dict[str, list[tuple[_Row, str]]] = {}
     for row in rows:
         assert row.reduction is not None
-        questions = [orjson.dumps(each).decode() for each in row.reduction.questions]
-        ones = [1] * len(questions)
-        groups.append(Group(row.step_options, questions, len(ones), lambda ones=ones: ones))  # type: ignore[misc]
-    return groups
+        pairs = asked.setdefault(row.at(row.reduction.step), [])
+        pairs += [(row, orjson.dumps(question).decode()) for question in row.reduction.questions]
+    groups = [
+        Group(options, [text for _, text in pairs], len(pairs), partial(list, repeat(1, len(pairs))))
+        for options, pairs in asked.items()
+    ]
+    return groups, [row for pairs in asked.values() for row, _ in pairs]
 
 
-def _advance(rows: Sequence[_Row], cells: Sequence[Cell], refuse: Refuse) -> list[_Row]:
-    """Hand out a level's answers. Returns the rows that have something more to ask."""
-    left = iter(cells)
-    going_on = []
-    for row in rows:
-        assert row.reduction is not None
-        mine = [next(left) for _ in row.reduction.questions]
-        if _take(row, row.reduction, mine, refuse):
-            going_on.append(row)
-    return going_on
-
-
-def _take(row: _Row, reduction: Reduction, cells: Sequence[Cell], refuse: Refuse) -> bool:
-    """Whether there is more to ask about this list."""
+def _goes_on(row: _Row, refuse: Refuse) -> bool:
+    """Whether there is more to ask about this list, now that a level's answers are in."""
+    cells, row.answers = row.answers, []
+    reduction = row.reduction
+    assert reduction is not None
     failed = next((cell for cell in cells if isinstance(cell, Failure)), None)
     if failed is not None or None in cells:
         row.cell = failed
+        return False
+    if reduction.final:
+        row.cell = cells[0]
         return False
     try:
         reduction.take([answer_text(cell) for cell in cells if isinstance(cell, bytes)])
@@ -121,7 +125,4 @@ def _take(row: _Row, reduction: Reduction, cells: Sequence[Cell], refuse: Refuse
         row.cell = Failure("invalid_answer", f"llm_reduce: {error}")
         refuse(row.cell)
         return False
-    if reduction.result is None:
-        return True
-    row.cell = cells[0]
-    return False
+    return True

@@ -82,6 +82,8 @@ def _distinct(texts: pa.Array, options: str, rows: int) -> tuple[Group, pa.Array
         return Group(options, texts.to_pylist(), rows, lambda: [1] * rows), None
     encoded = texts.dictionary_encode()
     distinct = encoded.dictionary.to_pylist()
+    if len(distinct) == len(texts):  # no row repeats another or is NULL: each has its own answer already
+        return Group(options, distinct, rows, lambda: [1] * rows), None
     return Group(options, distinct, rows, partial(_count, encoded.indices, len(distinct))), encoded.indices
 
 

@@ -38,27 +38,24 @@ def test_a_list_that_has_grown_changes_only_its_last_question(
 def test_what_fits_is_one_question() -> None:
     reduction = Reduction(["a", "b"], 1000)
     assert (reduction.step, reduction.questions) == ("whole", [["a", "b"]])
-    reduction.take(["ab"])
-    assert reduction.result == "ab"
+    assert reduction.final
 
 
 @given(texts, st.integers(2 * TAGS + 8, 400))  # two answers fit into a question, or none could be merged
 def test_it_ends_when_answers_are_short(given_texts: list[str], room: int) -> None:
     reduction, levels = Reduction(given_texts, room), 0
-    while reduction.result is None:
+    while not reduction.final:
         reduction.take(["x"] * len(reduction.questions))
         levels += 1
-    assert reduction.result == "x"
-    assert levels <= 2 + len(given_texts)
+    assert len(reduction.questions) == 1
+    assert levels <= 1 + sum(map(len, given_texts))
 
 
 def test_the_parts_are_merged_in_the_end() -> None:
     reduction = Reduction(["a" * 50, "b" * 50, "c" * 50], 70)
     assert (reduction.step, len(reduction.questions)) == ("part", 3)
     reduction.take(["A", "B", "C"])
-    assert (reduction.step, reduction.questions) == ("merge", [["A", "B", "C"]])
-    reduction.take(["ABC"])
-    assert reduction.result == "ABC"
+    assert (reduction.step, reduction.questions, reduction.final) == ("merge", [["A", "B", "C"]], True)
 
 
 def test_results_that_get_no_shorter_are_an_error() -> None:
