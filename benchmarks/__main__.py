@@ -8,11 +8,14 @@ import time
 from benchmarks import (
     bench_bridge,
     bench_duplicates,
+    bench_embeddings,
+    bench_functions,
     bench_hits,
     bench_import,
     bench_latency,
     bench_memory,
     bench_rate_limit,
+    bench_repairs,
     bench_restart,
     bench_statement_dependent,
     bench_statement_estimate,
@@ -40,6 +43,9 @@ BENCHMARKS = {
     "dependent": bench_statement_dependent.run,
     "replay": bench_statement_replay.run,
     "estimate": bench_statement_estimate.run,
+    "functions": bench_functions.run,
+    "embeddings": bench_embeddings.run,
+    "repairs": bench_repairs.run,
 }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import duckdb
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -67,6 +69,34 @@ async def with_aiohttp(base_url: str, prompts: Sequence[str], in_flight: int) ->
                 return await response.read()
 
         return await ask_all(prompts, send, in_flight)
+
+
+async def embedded_with_aiohttp(base_url: str, model: str, texts: Sequence[str], in_flight: int) -> list[Any]:
+    """The texts' vectors by the plain aiohttp client, one text in a request."""
+    return [decoded(answer) for answer in await answers_with_aiohttp(base_url, model, texts, in_flight)]
+
+
+async def answers_with_aiohttp(
+    base_url: str, model: str, texts: Sequence[str], in_flight: int
+) -> list[bytes]:
+    import aiohttp
+
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    connector = aiohttp.TCPConnector(limit=in_flight)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+
+        async def send(text: str) -> bytes:
+            body = orjson.dumps({"model": model, "input": text, "encoding_format": "base64"})
+            async with session.post(f"{base_url}/embeddings", data=body) as response:
+                response.raise_for_status()
+                return await response.read()
+
+        return await ask_all(texts, send, in_flight)
+
+
+def decoded(answer: bytes) -> Any:
+    """The vector in the answer to one text."""
+    return np.frombuffer(base64.b64decode(orjson.loads(answer)["data"][0]["embedding"]), np.dtype("<f4"))
 
 
 def column_with_aiohttp(con: duckdb.DuckDBPyConnection, base_url: str, in_flight: int) -> None:
