@@ -33,7 +33,10 @@ def rerank(call: Call) -> Template:
 
 
 def _request(body: JsonObject, base_url: str, row: str) -> Request:
-    value = orjson.loads(row)
+    try:
+        value = orjson.loads(row)
+    except orjson.JSONDecodeError as error:
+        raise ArgumentError(f"rerank: documents must be texts, for JSON has no NaN or infinity: {error}") from error
     query, documents = value.get("query"), value.get("documents")
     if not isinstance(query, str) or not query.strip():
         raise ArgumentError(f"rerank: the query must be text; got {shown(query)}")

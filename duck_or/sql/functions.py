@@ -79,7 +79,7 @@ class Slot:
 
 
 def functions(slot: Slot) -> list[Function]:
-    """All functions of one database instance. The macros (chat.sql, tables.sql) give most of them their public names."""
+    """All functions of one database instance. The macros (asking/*.sql and the others) give most of them their public names."""
     return [
         Function("__duck_or_slot", lambda: slot.number, (), "BIGINT", arrow=False),
         *_asking(slot),
