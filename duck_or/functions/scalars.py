@@ -90,8 +90,8 @@ def _decimal_of(text: str) -> Decimal:
     return Decimal(stripped)
 
 
-def floating(limit: float) -> Part:
-    """FLOAT and DOUBLE: any finite number that is not beyond `limit`, also as text."""
+def floating(limit: float, **said: str) -> Part:
+    """FLOAT and DOUBLE: any finite number that is not beyond `limit`, also as text. said: further members of its schema."""
 
     def read(value: Any) -> float:
         number = value if type(value) is float else _float_of(value)
@@ -99,7 +99,7 @@ def floating(limit: float) -> Part:
             return number
         raise Misfit(f"{named(value)} is not a number from {-limit:.7g} to {limit:.7g}")
 
-    return Part({"type": "number"}, read)
+    return Part({"type": "number", **said}, read)
 
 
 def _float_of(value: Any) -> float:
@@ -211,7 +211,7 @@ def _json(value: Any) -> Any:
 SCALARS = {
     **{name: whole(bits, signed=signed) for name, (bits, signed) in WHOLE.items()},
     "boolean": Part({"type": "boolean"}, _boolean),
-    "float": floating(_FLOAT_MAX),
+    "float": floating(_FLOAT_MAX, description="a number in single precision"),
     "double": floating(_DOUBLE_MAX),
     "varchar": Part({"type": "string"}, _text),
     "json": Part({"type": "string", "description": "a JSON value, written as text"}, _json, exact=True),

@@ -173,14 +173,15 @@ def _worded_parts(text: str) -> list[tuple[str, tuple[int, int]]]:
 
 
 _TIMESTAMP = "a date and time without time zone, YYYY-MM-DD HH:MM:SS"
+# What differs between types has to be said: an answer is kept for whoever asks for it in the same words.
 
 TIMES = {
     "date": _reader("a date, YYYY-MM-DD", _date, format="date"),
     "time": _reader("a time of day, HH:MM:SS", _time),
     "timestamp": _reader(_TIMESTAMP, _timestamp(6)),
-    "timestamp_s": _reader(_TIMESTAMP, _timestamp(0)),
-    "timestamp_ms": _reader(_TIMESTAMP, _timestamp(3)),
-    "timestamp_ns": _reader(_TIMESTAMP, _timestamp(9)),
+    "timestamp_s": _reader(f"{_TIMESTAMP}, in whole seconds", _timestamp(0)),
+    "timestamp_ms": _reader(f"{_TIMESTAMP}.mmm, in milliseconds at most", _timestamp(3)),
+    "timestamp_ns": _reader(f"{_TIMESTAMP}, between the years 1678 and 2261", _timestamp(9)),
     "timestamp with time zone": _reader(
         "a date and time with its time zone, YYYY-MM-DDTHH:MM:SS+00:00", _instant, format="date-time"
     ),

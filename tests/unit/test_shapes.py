@@ -220,7 +220,14 @@ SCHEMAS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("DATE", {"type": "string", "description": "a date, YYYY-MM-DD", "format": "date"}),
     ("ENUM('a', 'it''s')", {"type": "string", "enum": ["a", "it's"]}),
-    ("FLOAT[3]", {"type": "array", "items": {"type": "number"}, "description": "exactly 3 elements"}),
+    (
+        "FLOAT[3]",
+        {
+            "type": "array",
+            "items": {"type": "number", "description": "a number in single precision"},
+            "description": "exactly 3 elements",
+        },
+    ),
     (
         "MAP(VARCHAR, DOUBLE)[]",
         {
@@ -265,6 +272,11 @@ def keywords(schema: Any) -> set[str]:
 @pytest.mark.parametrize("type_text", sorted({case[0] for case in READ}))
 def test_no_schema_leaves_strict_mode(type_text: str) -> None:
     assert keywords(struct_of({"field": type_text}).schema) <= STRICT_MEMBERS
+
+
+def test_types_that_take_other_values_are_asked_for_in_other_words() -> None:
+    types = ["TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "FLOAT", "DOUBLE", "DATE", "VARCHAR"]
+    assert len({str(shape_of(each).schema) for each in types}) == len(types)
 
 
 def test_every_field_is_required_in_its_order() -> None:
