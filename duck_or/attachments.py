@@ -7,10 +7,11 @@ fetches no URL. Must not know DuckDB, Arrow, the other arguments or the network.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+from pybase64 import b64encode
 
 from duck_or.errors import ArgumentError
 from duck_or.json_values import JsonObject, read_json, shown, without_nulls

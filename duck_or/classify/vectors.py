@@ -8,6 +8,8 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
+import pybase64
+
 from duck_or.call_summary import summary
 from duck_or.classify import rules
 from duck_or.classify.reported import plain_failure
@@ -44,7 +46,7 @@ def _is_vector(value: object) -> bool:
     if not isinstance(value, str) or not value:
         return False
     try:
-        return len(binascii.a2b_base64(value, strict_mode=True)) % FLOAT_BYTES == 0
+        return len(pybase64.b64decode(value, validate=True)) % FLOAT_BYTES == 0
     except binascii.Error:
         return False
 

@@ -10,6 +10,7 @@ import struct
 from typing import Any
 
 import orjson
+import pybase64
 
 from duck_or.errors import ArgumentError
 from duck_or.functions.template import Call, Template, Unreadable
@@ -126,7 +127,7 @@ def _embedding(answer: object) -> Any:
 
 def _floats(value: object) -> bytes:
     if isinstance(value, str):
-        vector = binascii.a2b_base64(value, strict_mode=True)  # OpenAI's are little-endian too
+        vector = pybase64.b64decode(value, validate=True)  # OpenAI's are little-endian too
     elif isinstance(value, list):
         vector = struct.pack(f"<{len(value)}f", *value)
     else:
