@@ -29,13 +29,11 @@ def asked_again(request: Request, change: MoreRoom | Correction) -> Request:
 
 def told_of_both(failure: Failure, request: Request) -> Failure:
     """The failure of a second asking, saying that it was one."""
-    if isinstance(failure.again, MoreRoom):
-        how = f"with room for {request.max_tokens} tokens"
-    elif failure.again is not None:
-        how = "with what was wrong with its first answer"
+    if isinstance(failure.again, Correction):
+        how = ", the second time with what was wrong with its first answer"
     else:
-        return failure
-    return replace(failure, message=f"{failure.message} The model was asked twice, the second time {how}.")
+        how = f", the second time with room for {request.max_tokens} tokens" if request.max_tokens else ""
+    return replace(failure, message=f"{failure.message} The model was asked twice{how}.")
 
 
 def _more_room(body: JsonObject, change: MoreRoom) -> JsonObject:
@@ -45,6 +43,8 @@ def _more_room(body: JsonObject, change: MoreRoom) -> JsonObject:
 
 
 def _corrected(body: JsonObject, change: Correction) -> JsonObject:
-    complaint = f"That answer cannot be used: {change.complaint}. Answer again, with the corrected answer only."
-    said = {"role": "assistant", "content": change.said}
-    return {"messages": [*body["messages"], said, {"role": "user", "content": complaint}]}
+    complaint = (
+        f"That answer cannot be used: {change.complaint}. Answer again, with the corrected answer only."
+    )
+    said = [{"role": "assistant", "content": change.said}] if change.said else []
+    return {"messages": [*body["messages"], *said, {"role": "user", "content": complaint}]}

@@ -22,10 +22,17 @@ MODELS_PATH = "/models?output_modalities=all"
 """OpenRouter lists only models that write text unless told otherwise; other servers ignore the query."""
 KEEP_SECONDS = 3600.0
 
+NO_LIST = frozenset({404, 405, 501})
+"""Statuses of a server that has no such list at all."""
+
 IMAGE_TOKENS = 10_000
 """Prompt tokens allowed for one image, file or audio part whose size the request does not show (a URL)."""
 
 DYNAMIC_VARIANTS = frozenset({"nitro", "floor", "exacto", "online"})
+
+
+class NoModelList(RequestFailed):
+    """The server does not list its models, now or ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,11 @@ class Model:
 
 def _context_length(entry: Mapping[str, Any]) -> int | None:
     """As OpenRouter says it, vLLM (max_model_len), or llama.cpp (meta.n_ctx, what one request has)."""
-    said = (entry.get("context_length"), entry.get("max_model_len"), mapping_of(entry.get("meta")).get("n_ctx"))
+    said = (
+        entry.get("context_length"),
+        entry.get("max_model_len"),
+        mapping_of(entry.get("meta")).get("n_ctx"),
+    )
     return next((length for length in map(_whole, said) if length), None)
 
 
@@ -107,7 +118,8 @@ class ModelList:
 
 def _parse(response: RawResponse) -> dict[str, Model]:
     if response.status != 200:
-        raise RequestFailed(f"the list of models could not be had: HTTP {response.status} at {MODELS_PATH}")
+        error = NoModelList if response.status in NO_LIST else RequestFailed
+        raise error(f"the list of models could not be had: HTTP {response.status} at {MODELS_PATH}")
     try:
         entries = orjson.loads(response.body)["data"]
         return {model.id: model for model in map(Model.of, entries)}

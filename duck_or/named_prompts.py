@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -206,6 +205,8 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     said = f"there is no prompt {name!r}"
     if not known:
         return f"{said}, nor any other: set one with CALL openrouter_set_prompt(name, text)"
+    from difflib import get_close_matches  # for an error only
+
     nearest = get_close_matches(name, known, 1)
     guess = f"; did you mean {nearest[0]!r}?" if nearest else "."
     listed = ", ".join(map(repr, known[:_LISTED])) + (", …" if len(known) > _LISTED else "")

@@ -147,7 +147,7 @@ def memory_shares(settings: Settings) -> MemoryShares:
     total = settings.memory_cache_bytes
     if settings.cache_ttl is not None:
         return MemoryShares(total, 0, 0, 0)
-    return MemoryShares(total // 2, total // 4, total // 8, total // 8)
+    return MemoryShares(total * 3 // 8, total // 4, total // 4, total // 8)
 
 
 @lru_cache(64)

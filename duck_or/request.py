@@ -72,7 +72,10 @@ def _key_prefix(url: str) -> bytes:
 
 def canonical_body(body: JsonObject) -> bytes:
     """A request's body in canonical JSON, in which only the properties of its schemas keep their order. Raises ValueError."""
-    schemas = {name: schema_in_order(body[name]) for name in SCHEMAS if name in body}
+    try:
+        schemas = {name: schema_in_order(body[name]) for name in SCHEMAS if name in body}
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     return canonical_json({**body, **schemas})
 
 

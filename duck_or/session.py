@@ -14,10 +14,10 @@ from duck_or.engine.batch import Statement, Terms
 from duck_or.engine.chunk import Answered, Group, Known, Repeated
 from duck_or.engine.dispatch import Dispatch, Keep
 from duck_or.engine.spending import Spending
-from duck_or.errors import RequestFailed, SessionClosed, TransportError
+from duck_or.errors import SessionClosed
 from duck_or.functions import Template
 from duck_or.history import ModelHistory, history_of
-from duck_or.models import Model, listed
+from duck_or.models import Model, NoModelList, listed
 from duck_or.named import Named
 from duck_or.outcome import Failure
 from duck_or.parts import MemoryShares, Parts, endpoint_of, memory_shares, terms_of
@@ -88,10 +88,13 @@ class SessionCore:
         return self._named
 
     def context_length(self, options: str) -> int | None:
-        """Tokens that the model which these options name takes at most; None where the service does not say."""
+        """Tokens that the model which these options name takes at most; None where the service does not say.
+
+        Raises TransportError, RequestFailed when it cannot say just now: another answer would change what is asked.
+        """
         try:
             model = listed(self.template(options).model or "", self.prices())
-        except (TransportError, RequestFailed):  # a server without a list of models
+        except NoModelList:
             return None
         return None if model is None else model.context_length
 

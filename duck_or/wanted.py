@@ -15,20 +15,26 @@ Demand: TypeAlias = Callable[[str], str | None]
 """Why an answer's text will not do; None where it will. Called on the event loop's thread, so it has to be quick."""
 
 
+CUT_OFF = frozenset({"length", "max_tokens", "model_length"})
+"""What services call it in `finish_reason` when an answer was cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Shared by all requests of one template; never to be changed.
+    """Shared by the requests of one template, as far as they want the same; never to be changed.
 
     schema: the JSON Schema that the request's `response_format` names. An answer that breaks it is returned, for it may be
     all there is, but not kept for ever. demand: what the text has to fulfil beyond doubt. An answer that does not is a
     failure, and the model is asked once more, with the reason. whole: an answer that was cut off is a failure too, and the
-    model is asked once more, with more room.
+    model is asked once more, with more room. size: of a ranking, how many documents there are; of an embedding, how many
+    dimensions it has to have, None if that is up to the model.
     """
 
     kind: Kind = "chat"
     schema: Mapping[str, Any] | None = None
     demand: Demand | None = None
     whole: bool = False
+    size: int | None = None
 
 
 ANYTHING = Wanted()

@@ -39,9 +39,7 @@ JUDGES: Mapping[Kind, Judge] = {"chat": judge_answer, "embedding": judge_embeddi
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def classify(
-    response: RawResponse, wanted: Wanted = ANYTHING, *, wall_now: float
-) -> Completion | Failure:
+def classify(response: RawResponse, wanted: Wanted = ANYTHING, *, wall_now: float) -> Completion | Failure:
     """What one response means: the answer, whether it may be stored, or why there is none. Never raises.
 
     wanted: what kind of answer the request asked for. wall_now: seconds since the epoch, for hints that name a time of day. The

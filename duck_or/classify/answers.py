@@ -16,7 +16,7 @@ from duck_or.classify.reported import failure_of_error, plain_failure
 from duck_or.classify.rules import Rule
 from duck_or.lenient import mapping_of, number_of
 from duck_or.outcome import Completion, Correction, Failure, MoreRoom, RawResponse
-from duck_or.wanted import Wanted
+from duck_or.wanted import CUT_OFF, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ FINISHES: dict[str, Finish] = {
     "stop": _STOP,
     "tool_calls": _CALLS,
     "function_call": _CALLS,  # the older form of tool_calls
-    "length": _CUT_OFF,
+    **dict.fromkeys(CUT_OFF, _CUT_OFF),
     "content_filter": _FILTERED,
     # Providers' own words, which compatible servers pass on untranslated.
     "eos": _STOP,
@@ -49,8 +49,6 @@ FINISHES: dict[str, Finish] = {
     "end_turn": _STOP,
     "stop_sequence": _STOP,
     "tool_use": _CALLS,
-    "max_tokens": _CUT_OFF,
-    "model_length": _CUT_OFF,
     "safety": _FILTERED,
 }
 
@@ -93,10 +91,15 @@ def judge_answer(
         failure = plain_failure(finish.if_empty, said, response, parsed)
         return replace(failure, again=_more_room(parsed)) if finish is _CUT_OFF else failure
     if wanted.whole and finish is _CUT_OFF:
-        failure = plain_failure(rules.CUT_OFF, "the model's answer was cut off in the middle", response, parsed)
+        failure = plain_failure(
+            rules.CUT_OFF, "the model's answer was cut off in the middle", response, parsed
+        )
         return replace(failure, again=_more_room(parsed, begun=True))
     if wanted.demand is not None:
         text = _text(message.get("content"))
+        if not text and message.get("refusal"):  # it would say so again
+            said = f"the model refused: {message['refusal']}"
+            return plain_failure(rules.INVALID_ANSWER, said, response, parsed)
         if complaint := wanted.demand(text):
             return _refused(text, complaint, finish, response, parsed)
     storable = finish.whole and (wanted.schema is None or _keeps_to(message, wanted.schema))

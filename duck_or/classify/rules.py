@@ -245,5 +245,16 @@ def every_rule() -> frozenset[Rule]:
     rules |= {rule for table in numbered for rule in table.values()}
     rules |= {rule for _, _, rule in METADATA_KEYS} | {pattern.rule for pattern in MESSAGES}
     return frozenset(
-        rules | {UNKNOWN, EMPTY_BODY, MALFORMED, NO_CHOICES, EMPTY_ANSWER, CUT_OFF_EMPTY, FILTERED, INVALID_ANSWER, CUT_OFF}
+        rules
+        | {
+            UNKNOWN,
+            EMPTY_BODY,
+            MALFORMED,
+            NO_CHOICES,
+            EMPTY_ANSWER,
+            CUT_OFF_EMPTY,
+            FILTERED,
+            INVALID_ANSWER,
+            CUT_OFF,
+        }
     )

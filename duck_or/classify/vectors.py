@@ -27,6 +27,13 @@ def judge_embedding(
     data = parsed.get("data")
     if not isinstance(data, list) or len(data) != 1 or not _is_vector(mapping_of(data[0]).get("embedding")):
         return plain_failure(rules.MALFORMED, "the response holds no embedding", response, parsed)
+    found = _dimensions(data[0]["embedding"])
+    if wanted.size not in (None, found):
+        said = (
+            f"the vector has {found} dimensions, not the {wanted.size} asked for: the model may not support the option; "
+            "leave dimensions away, or name a model that does"
+        )
+        return plain_failure(rules.INVALID_ANSWER, said, response, parsed)
     return Completion(body, summary=summary(parsed))
 
 
@@ -37,6 +44,10 @@ def judge_ranking(
     results = parsed.get("results")
     if not isinstance(results, list) or not all(map(_is_ranked, results)):
         return plain_failure(rules.MALFORMED, "the response holds no ranking", response, parsed)
+    places = {each["index"] for each in results}
+    if len(places) < len(results) or max(places, default=0) >= (wanted.size or len(results)):
+        said = "the ranking names a document twice, or one that was not sent"
+        return plain_failure(rules.INVALID_ANSWER, said, response, parsed)
     return Completion(body, summary=summary(parsed))
 
 
@@ -49,6 +60,12 @@ def _is_vector(value: object) -> bool:
         return len(pybase64.b64decode(value, validate=True)) % FLOAT_BYTES == 0
     except binascii.Error:
         return False
+
+
+def _dimensions(vector: list[float] | str) -> int:
+    if isinstance(vector, list):
+        return len(vector)
+    return (len(vector) // 4 * 3 - vector.count("=", -2)) // FLOAT_BYTES
 
 
 def _is_ranked(value: object) -> bool:

@@ -98,7 +98,7 @@ def arrival_of(task: asyncio.Task[Arrival], count: int) -> Arrival:
     bug = task.exception()
     if bug is None:
         return task.result()
-    log.error("an attempt broke; its row fails, please report this", exc_info=bug)
+    log.error("an attempt broke; its rows fail, please report this", exc_info=bug)
     return Arrival.of_all(internal_error(bug), count)
 
 

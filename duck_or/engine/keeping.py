@@ -10,8 +10,9 @@ from collections.abc import Callable
 from functools import partial
 
 from duck_or.cache.contract import Kept
+from duck_or.call_summary import summary_of
 from duck_or.engine.single_flight import Flight, Phase
-from duck_or.outcome import Completion
+from duck_or.outcome import Completion, Outcome
 
 
 class Keeping:
@@ -37,6 +38,16 @@ class Keeping:
             ledger.store.write(
                 flight.request.key, completion.body, partial(self._kept, flight, completion, latency)
             )
+
+    def salvage(self, flight: Flight, outcome: Outcome) -> None:
+        """A flight was taken back while others went on in the same request: its answer is paid for, and kept for whoever
+        asks next."""
+        if not isinstance(outcome, Completion) or flight.request.envelope is None:
+            return
+        ledger, served = flight.owner.ledger, summary_of(outcome)
+        ledger.stats.add(prompt_tokens=served.prompt_tokens or 0, cost_usd=served.cost_usd or 0.0)
+        if outcome.storable:
+            ledger.store.write(flight.request.key, outcome.body, lambda: None)
 
     def _kept(self, flight: Flight, completion: Completion, latency: float) -> None:
         flight.writes -= 1

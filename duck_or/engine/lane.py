@@ -183,7 +183,8 @@ class Lane:
         luck = self._jitter if company == 1 else cache(self._jitter)
         for flight, outcome in zip(convoy.flights, arrival.outcomes, strict=True):
             if flight.phase is not Phase.FLYING:
-                continue  # taken back
+                self._keeping.salvage(flight, outcome)
+                continue
             if (delay := self._answered(flight, outcome, company, luck)) is not None:
                 flight.phase = Phase.RESTING
                 resting.setdefault(delay, []).append(flight)
@@ -240,6 +241,9 @@ class Lane:
         self._pump()
 
     def _fail(self, flight: Flight, failure: Failure, latency: float | None) -> None:
+        failure = replace(
+            failure, again=None
+        )  # it holds all that the model said, and failures are remembered
         for batch, _ in flight.waiters:
             batch.statement.remember(flight.request.key, failure)
             if failure.action is Action.STOP or batch.terms.stop_on_failure:

@@ -15,17 +15,19 @@ from duck_or.functions.template import Template, Unreadable
 from duck_or.json_values import canonical_json, shown
 from duck_or.lenient import mapping_of
 from duck_or.request import BodyTemplate, Request
+from duck_or.wanted import CUT_OFF
 
 
 def conversing(template: BodyTemplate, system: str | None, read: Callable[[str], Any]) -> Template:
     """The template that sends a row's text as the user's message. system: what is said first. read: the answer's text to
     the SQL value; raises ValueError."""
+    whole = template.wanted.whole
     head = b"[" if system is None else b"[" + canonical_json({"role": "system", "content": system}) + b","
 
     def request(row: str) -> Request:
         return template.seal(head + b'{"content":' + _content(row) + b',"role":"user"}]')
 
-    return Template(template.model, request, lambda body: read(answer_text(body)))
+    return Template(template.model, request, lambda body: read(answer_text(body, whole=whole)))
 
 
 def _content(row: str) -> bytes:
@@ -41,9 +43,13 @@ def _content(row: str) -> bytes:
     return canonical_json([{"type": "text", "text": value["text"]}, *images])
 
 
-def answer_text(body: bytes) -> str:
-    """The text of a completion. Raises Unreadable where it holds none: a refusal, a call of a tool."""
-    message = mapping_of(orjson.loads(body)["choices"][0]["message"])
+def answer_text(body: bytes, *, whole: bool = False) -> str:
+    """The text of a completion. Raises Unreadable where it holds none (a refusal, a call of a tool), or only half of one
+    and it has to be whole: a call that wants less may have asked the same."""
+    choice = orjson.loads(body)["choices"][0]
+    if whole and choice.get("finish_reason") in CUT_OFF:
+        raise Unreadable("the model's answer was cut off in the middle")
+    message = mapping_of(choice["message"])
     content = message.get("content")
     if isinstance(content, list):
         texts = (mapping_of(part).get("text") for part in content)
@@ -52,4 +58,6 @@ def answer_text(body: bytes) -> str:
         return content
     if message.get("refusal"):
         raise Unreadable(f"the model refused: {message['refusal']}")
-    raise Unreadable(f"the model gave no text but {'a call of a tool' if message.get('tool_calls') else 'nothing'}")
+    raise Unreadable(
+        f"the model gave no text but {'a call of a tool' if message.get('tool_calls') else 'nothing'}"
+    )

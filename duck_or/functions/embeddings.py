@@ -23,14 +23,13 @@ from duck_or.wanted import Wanted
 EMBEDDINGS_PATH = "/embeddings"
 ENCODINGS = ("base64", "float")
 FLOAT_BYTES = 4
-_WANTED = Wanted("embedding")
 
 
 def embed(call: Call) -> Template:
     if call.options.get("model") is None:
         raise ArgumentError("embed needs an embedding model: model := 'openai/text-embedding-3-small'")
     template = EmbeddingTemplate(call.base_url, _checked(call.body() | _dimensions(call.own)))
-    return Template(template.model, template.request, template.read)
+    return Template(template.model, template.request, vector_of)
 
 
 def _dimensions(own: JsonObject) -> JsonObject:
@@ -56,18 +55,18 @@ def _checked(body: JsonObject) -> JsonObject:
 
 
 class EmbeddingTemplate:
-    """All that the rows with equal options share; `request` adds a row's text, `read` takes the vector out of its answer.
+    """All that the rows with equal options share; `request` adds a row's text.
 
     base_url: without trailing slash. body: the request's body without `input`. Raises ArgumentError when the body cannot be
     written as JSON. Immutable, so several threads may use it at once.
     """
 
-    __slots__ = ("_dimensions", "_envelope", "_url", "model")
+    __slots__ = ("_envelope", "_url", "_wanted", "model")
 
     def __init__(self, base_url: str, body: JsonObject) -> None:
         self.model: str | None = body.get("model")
         self._url = base_url + EMBEDDINGS_PATH
-        self._dimensions: int | None = body.get("dimensions")
+        self._wanted = Wanted("embedding", size=body.get("dimensions"))
         # In base64 a vector is a third of what its digits are, and a tenth of the work.
         self._envelope = _envelope({"encoding_format": "base64", **body})
 
@@ -84,21 +83,10 @@ class EmbeddingTemplate:
             cache_key(self._url, body),
             self.model,
             max_tokens=0,
-            wanted=_WANTED,
+            wanted=self._wanted,
             envelope=self._envelope,
             input=written,
         )
-
-    def read(self, body: bytes) -> bytes:
-        """The vector as `vector_of` has it. Raises Unreadable also where its length is not what was asked for."""
-        vector = vector_of(body)
-        found = len(vector) // FLOAT_BYTES
-        if self._dimensions not in (None, found):
-            raise Unreadable(
-                f"{self.model} gave a vector of {found} dimensions, not the {self._dimensions} asked for: it may not "
-                "support the option; leave dimensions away, or name a model that does"
-            )
-        return vector
 
 
 def _envelope(body: JsonObject) -> Envelope:

@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 
 from duck_or.errors import ArgumentError
-from duck_or.functions.template import Call, Template, Unreadable
+from duck_or.functions.template import Call, Template
 from duck_or.json_values import JsonObject, canonical_json, shown
+from duck_or.lenient import number_of
 from duck_or.request import Request, cache_key
 from duck_or.wanted import Wanted
 
 RERANK_PATH = "/rerank"
-_WANTED = Wanted("rerank")
 
 
 def rerank(call: Call) -> Template:
@@ -36,7 +36,9 @@ def _request(body: JsonObject, base_url: str, row: str) -> Request:
     try:
         value = orjson.loads(row)
     except orjson.JSONDecodeError as error:
-        raise ArgumentError(f"rerank: documents must be texts, for JSON has no NaN or infinity: {error}") from error
+        raise ArgumentError(
+            f"rerank: documents must be texts, for JSON has no NaN or infinity: {error}"
+        ) from error
     query, documents = value.get("query"), value.get("documents")
     if not isinstance(query, str) or not query.strip():
         raise ArgumentError(f"rerank: the query must be text; got {shown(query)}")
@@ -47,12 +49,12 @@ def _request(body: JsonObject, base_url: str, row: str) -> Request:
             raise ArgumentError(f"rerank: documents[{place}] must be text; got {shown(document)}")
     written = canonical_json({**body, "query": query, "documents": documents})
     key = cache_key(base_url + RERANK_PATH, written)
-    return Request(RERANK_PATH, written, key, body["model"], max_tokens=0, wanted=_WANTED)
+    wanted = Wanted("rerank", size=len(documents))
+    return Request(RERANK_PATH, written, key, body["model"], max_tokens=0, wanted=wanted)
 
 
 def _ranking(body: bytes) -> bytes:
     results: list[dict[str, Any]] = orjson.loads(body)["results"]
-    if len({each["index"] for each in results}) < len(results):
-        raise Unreadable("the ranking names a document twice")
-    ranked = [{"index": each["index"] + 1, "score": each["relevance_score"]} for each in results]
-    return orjson.dumps(sorted(ranked, key=lambda each: -each["score"]))
+    scores = [(number_of(each["relevance_score"]) or 0.0, each["index"] + 1) for each in results]
+    ranked = sorted(scores, key=lambda scored: -scored[0])
+    return orjson.dumps([{"index": place, "score": score} for score, place in ranked])

@@ -135,5 +135,9 @@ def map_of(key: Part, element: Part) -> Part:
             found[name] = entry["value"]
         return found
 
-    schema = {"type": "array", "items": _object({"key": key.schema, "value": element.schema})}
+    schema = {
+        "type": "array",
+        "items": _object({"key": key.schema, "value": element.schema}),
+        "description": "entries, each key once",  # a list of such STRUCTs is asked for in other words
+    }
     return Part(schema, read, key.exact or element.exact)

@@ -14,6 +14,7 @@ from duck_or.queries.syntax import Node, ctes_of, function_name, is_a, is_a_tabl
 IN_ORDER = frozenset(
     {
         *("list", "array_agg", "string_agg", "group_concat", "listagg"),
+        *("json_group_array", "json_group_object"),  # macros over string_agg
         *("first", "last", "any_value", "arbitrary"),
     }
 )

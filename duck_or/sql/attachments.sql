@@ -1,4 +1,4 @@
--- Parts of a message out of BLOBs and URLs. {create} and {schema} as in chat.sql. Nothing is cast here, so that the functions
+-- Parts of a message out of BLOBs and URLs. {create} and {schema} as in family.py. Nothing is cast here, so that the functions
 -- see what a value is: a BLOB is attached, a text is a URL.
 --
 -- [value][1] is the value, copied (see `family.BORROWED`).

@@ -88,7 +88,7 @@ def functions(slot: Slot) -> list[Function]:
         Function("try_chat_completions", _positional(_answering(slot, RESPONSES, "json")), None, "JSON"),
         Function("__duck_or_key", _key(slot), ("JSON", "JSON"), "VARCHAR"),
         *(_table(slot, table) for table in (*TABLES, *NAMED_TABLES)),
-        *(Function(*each) for each in named_functions(lambda: slot.live().named)),
+        *named_functions(lambda: slot.live().named),
         *attachment_functions(),
         Function("__duck_or_estimate", _estimate(slot), ("VARCHAR",), ESTIMATE.duckdb_type, volatile=True),
         Function("__duck_or_landed", _landed(slot), ("BIGINT", "BIGINT"), "BOOLEAN", volatile=True),
@@ -141,7 +141,7 @@ def _answering(
         if mark is not None and plan is not None:
             answer = partial(plan.answer, mark.number, on_error=mode)
             repeat = partial(plan.repeat, mark.number)
-        refuse = partial(_refuse, session, mode)
+        refuse = partial(_refuse, session, mode, counts=plan is None or not plan.collects)
         if kind.reduces:
             answer = reducing(answer, session.context_length, refuse)
         column = kind.column(mode == "null", session, refuse, slot.values)
@@ -155,8 +155,9 @@ def _answering(
     return answering
 
 
-def _refuse(session: SessionCore, mode: OnError, failure: Failure) -> None:
-    session.enter_failure(failure)
+def _refuse(session: SessionCore, mode: OnError, failure: Failure, *, counts: bool) -> None:
+    if counts:
+        session.enter_failure(failure)
     if mode == "raise":
         raise ArgumentError(failure.message) if failure.code == ArgumentError.code else stop_error(failure)
 

@@ -7,12 +7,13 @@ know.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from duck_or.named import Named
 from duck_or.named_prompts import Prompt, Prompts, read_values
+from duck_or.sql.callables import Function
 from duck_or.sql.tables import TIMESTAMP, Table
 from duck_or.sql.vectors import Vector, flat
 
@@ -35,17 +36,7 @@ MODEL_ALIASES = Table(
 NAMED_TABLES = (PROMPTS, MODEL_ALIASES)
 
 
-class NamedFunction(NamedTuple):
-    """What `create_function` needs of one function. parameters: DuckDB type names."""
-
-    name: str
-    call: Callable[..., pa.Array]
-    parameters: Sequence[str]
-    returns: str
-    volatile: bool
-
-
-def named_functions(named: Callable[[], Named]) -> list[NamedFunction]:
+def named_functions(named: Callable[[], Named]) -> list[Function]:
     """The functions behind named.sql; and under their public names, by position, for cursors that see no macro.
 
     named: what the session that answers now knows by name. A prompt that is filled is not volatile: DuckDB may then skip
@@ -67,12 +58,12 @@ def named_functions(named: Callable[[], Named]) -> list[NamedFunction]:
     setting_prompt = ("VARCHAR", "VARCHAR"), "BIGINT", True
     setting_model = ("VARCHAR", "JSON"), "VARCHAR", True
     return [
-        NamedFunction("__duck_or_set_prompt", set_prompt, *setting_prompt),
-        NamedFunction("openrouter_set_prompt", set_prompt, *setting_prompt),
-        NamedFunction("__duck_or_set_model", set_model, *setting_model),
-        NamedFunction("openrouter_set_model", set_model, *setting_model),
-        NamedFunction("__duck_or_filled_prompt", prompt, ("VARCHAR", "JSON", "BIGINT"), "VARCHAR", False),
-        NamedFunction("openrouter_prompt", newest_prompt, ("VARCHAR", "JSON"), "VARCHAR", False),
+        Function("__duck_or_set_prompt", set_prompt, *setting_prompt),
+        Function("openrouter_set_prompt", set_prompt, *setting_prompt),
+        Function("__duck_or_set_model", set_model, *setting_model),
+        Function("openrouter_set_model", set_model, *setting_model),
+        Function("__duck_or_filled_prompt", prompt, ("VARCHAR", "JSON", "BIGINT"), "VARCHAR", False),
+        Function("openrouter_prompt", newest_prompt, ("VARCHAR", "JSON"), "VARCHAR", False),
     ]
 
 

@@ -1,4 +1,4 @@
--- Prompts and models by name. {create} and {schema} as in chat.sql.
+-- Prompts and models by name. {create} and {schema} as in family.py.
 --
 -- What sets a name is a scalar macro for SELECT and a table macro of the same name for CALL; DuckDB keeps them apart. The
 -- function behind them is volatile, so that it runs once for each row. SELECT f(x) FROM t ORDER BY y calls it before the

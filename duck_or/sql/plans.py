@@ -51,6 +51,10 @@ class Plan(Protocol):
 
     def repeat(self, call: int, repeated: Repeated) -> None: ...
 
+    @property
+    def collects(self) -> bool:
+        """Whether this is a run that asks nothing yet, so that nothing counts either."""
+
     def landed(self) -> bool:
         """Whether all that was asked ahead is answered; waits a moment if not."""
 

@@ -42,7 +42,8 @@ def reducing(answer: Answer, context: Context, refuse: Refuse) -> Answer:
     is not known yet. refuse: for lists that nothing can be asked about, and results that get no shorter."""
 
     def reduced(groups: Sequence[Group]) -> Answered:
-        rows = [row for group in groups for row in _rows(group, context)]
+        length = cache(context)  # where there is no list of models, each look would ask for it again
+        rows = [row for group in groups for row in _rows(group, length)]
         refused = [row.cell for row in rows if isinstance(row.cell, Failure)]
         for failure in refused:
             refuse(failure)
@@ -86,10 +87,16 @@ def _texts(text: str) -> list[str]:
     try:
         values = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise ArgumentError(f"llm_reduce: the list cannot be sent, for JSON has no NaN or infinity: {error}") from error
+        raise ArgumentError(
+            f"llm_reduce: the list cannot be sent, for JSON has no NaN or infinity: {error}"
+        ) from error
     if not isinstance(values, list):
-        raise ArgumentError(f"llm_reduce: the first argument must be a list of texts, list(column); got {shown(values)}")
-    texts = [each if isinstance(each, str) else orjson.dumps(each).decode() for each in values if each is not None]
+        raise ArgumentError(
+            f"llm_reduce: the first argument must be a list of texts, list(column); got {shown(values)}"
+        )
+    texts = [
+        each if isinstance(each, str) else orjson.dumps(each).decode() for each in values if each is not None
+    ]
     return [each for each in texts if each.strip()]
 
 

@@ -1,5 +1,5 @@
 -- What is in a response, be it an answer, the {"error": …} of try_chat_completions, or NULL. {create} and {schema} as in
--- chat.sql. The argument is JSON, or text that holds JSON.
+-- family.py. The argument is JSON, or text that holds JSON.
 --
 -- Each macro names its argument once, however often it looks at the piece it takes out: DuckDB evaluates an argument that
 -- stands twice in a CASE twice in a WHERE, and the argument may be a call. list_transform([piece], lambda x: …)[1] is how

@@ -1,4 +1,4 @@
--- What happened, as tables. {create} and {schema} as in chat.sql.
+-- What happened, as tables. {create} and {schema} as in family.py.
 
 {create} {schema}openrouter_stats() AS TABLE SELECT unnest(__duck_or_stats('now'), max_depth := 2);
 {create} {schema}openrouter_calls() AS TABLE SELECT unnest(__duck_or_calls('now'), max_depth := 2);

@@ -71,7 +71,8 @@ def _one_group(texts: pa.Array, options: str, desk: Desk) -> pa.Array:
     answers = desk.column.make([group], cells, len(texts))
     if indices is not None:
         answers = answers.take(indices)
-    if lasting:
+    # A NULL that no text explains is an answer of no use: where failures raise, it has to be met again.
+    if lasting and answers.null_count == texts.null_count:
         desk.pages.keep(options, Page(texts, answers, len(group.texts)))
     return answers
 
@@ -105,9 +106,7 @@ def _sample() -> pa.Array:
     return pa.array(sorted(random.Random(0).sample(range(CHUNK), SAMPLED)))
 
 
-def _many_groups(
-    texts: pa.DictionaryArray, settings: pa.Array, names: Sequence[str], desk: Desk
-) -> pa.Array:
+def _many_groups(texts: pa.DictionaryArray, settings: pa.Array, names: Sequence[str], desk: Desk) -> pa.Array:
     """Each row its own options: group the distinct pairs by options, then put the values back in row order."""
     width = len(texts.dictionary)
     pairs = settings.to_numpy(zero_copy_only=False).astype(np.int64) * width

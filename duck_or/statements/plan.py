@@ -150,6 +150,10 @@ class RunningPlan:
         with self._guard:
             collecting.rows += repeated.rows
 
+    @property
+    def collects(self) -> bool:
+        return self.collecting is not None
+
     def landed(self) -> bool:
         """Whether all that was dispatched is over, after a short wait. What goes wrong is kept for whoever dispatched:
         DuckDB would make a text of it."""

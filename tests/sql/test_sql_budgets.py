@@ -140,7 +140,9 @@ def test_concurrent_statements_never_pass_one_budget(
         def work(cursor: Any, start: int, count: int) -> None:
             asked = ask("'a' || i", **PRICED)
             try:
-                rows = cursor.execute(f"SELECT i, {asked} FROM range({start}, {start + count}) t(i)").fetchall()
+                rows = cursor.execute(
+                    f"SELECT i, {asked} FROM range({start}, {start + count}) t(i)"
+                ).fetchall()
                 if len(rows) != count or not all(f'"a{i}"' in answer for i, answer in rows):
                     wrong.append(rows)
             except StatementStopped as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from duck_or.engine.chunk import Answered, Cell, Group, Repeated
 from duck_or.outcome import Failure
-from duck_or.sql.columns import responses
+from duck_or.sql.columns import Column, responses
 from duck_or.sql.pages import OVERHEAD, Page, Pages
 from duck_or.sql.vectors import CHUNK, Desk, answer_rows
 
@@ -24,7 +25,9 @@ class Answers:
     def __init__(self, page_bytes: int = 1 << 24, failures_as_null: bool = False) -> None:
         self.groups: list[Group] = []
         self.repeated: list[Repeated] = []
-        self.desk = Desk(self.answer, self.repeated.append, Pages(page_bytes), responses(failures_as_null), str)
+        self.desk = Desk(
+            self.answer, self.repeated.append, Pages(page_bytes), responses(failures_as_null), str
+        )
 
     def answer(self, groups: Sequence[Group]) -> Answered:
         self.groups += groups
@@ -100,3 +103,19 @@ def test_pages_never_outgrow_their_bytes(kept: list[tuple[int, int]], room: int)
         page = pages.find("o", texts)
         assert page is None or page.texts.equals(texts)
     assert pages._pages.currsize <= room * OVERHEAD
+
+
+def test_a_chunk_with_an_answer_of_no_use_is_met_again() -> None:
+    """Where failures raise, the NULL that a lenient call made of it must not be shown."""
+    answers = Answers()
+    read: list[str] = []
+
+    def make(groups: Sequence[Group], cells: Sequence[Cell], rows: int) -> pa.Array:
+        read.extend(text for group in groups for text in group.texts)
+        return pa.array([None if text == "b" else text for group in groups for text in group.texts])
+
+    desk = replace(answers.desk, column=Column(pa.string(), make))
+    for _ in range(4):
+        answer_rows(pa.array(["a", "b"]), pa.array(["o", "o"]), desk)
+    assert read == ["a", "b"] * 4
+    assert answers.repeated == []

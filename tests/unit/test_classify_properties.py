@@ -136,7 +136,9 @@ def test_a_schema_changes_nothing_but_whether_an_answer_is_stored(
     body: dict[str, Any], schema: dict[str, Any]
 ) -> None:
     response = RawResponse(200, {}, orjson.dumps(body))
-    without, given_one = (classify(response, Wanted(schema=wanted), wall_now=0.0) for wanted in (None, schema))
+    without, given_one = (
+        classify(response, Wanted(schema=wanted), wall_now=0.0) for wanted in (None, schema)
+    )
     if isinstance(without, Completion):
         assert isinstance(given_one, Completion)
         assert given_one.body == without.body

@@ -9,9 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
+from duck_or.classify import classify
 from duck_or.errors import ArgumentError
 from duck_or.functions import FUNCTIONS, Template, Unreadable, template_of
 from duck_or.functions.shapes import Misfit
+from duck_or.outcome import Failure, RawResponse
 from duck_or.request import cache_key
 
 GOLDEN: list[dict[str, Any]] = json.loads(
@@ -31,8 +33,8 @@ def body(function: str | None, row: object, **own: Any) -> dict[str, Any]:
     return parsed
 
 
-def answer(content: object, **message: object) -> bytes:
-    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content, **message}}
+def answer(content: object, finish: str = "stop", **message: object) -> bytes:
+    choice = {"finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}
     return orjson.dumps({"choices": [choice]})
 
 
@@ -211,5 +213,34 @@ def test_a_ranking_counts_from_one_and_is_in_order() -> None:
     results = [{"index": 0, "relevance_score": 0.1}, {"index": 2, "relevance_score": 0.9}]
     ranked = orjson.loads(read(orjson.dumps({"results": results})))
     assert ranked == [{"index": 3, "score": 0.9}, {"index": 1, "score": 0.1}]
-    with pytest.raises(Unreadable, match="twice"):
-        read(orjson.dumps({"results": [results[0], results[0]]}))
+    as_text = [{"index": 0, "relevance_score": "0.9"}]  # some servers write numbers so
+    assert orjson.loads(read(orjson.dumps({"results": as_text}))) == [{"index": 1, "score": 0.9}]
+
+
+@pytest.mark.parametrize(
+    ("places", "code"),
+    [
+        ([0, 1], None),
+        ([1], None),
+        ([0, 0], "invalid_answer"),
+        ([0, 2], "invalid_answer"),
+        ([-1], "malformed_answer"),
+    ],
+)
+def test_a_ranking_names_each_document_once_and_only_those_that_were_sent(
+    places: list[int], code: str | None
+) -> None:
+    wanted = template("rerank").request('{"query":"q","documents":["a","b"]}').wanted
+    response = orjson.dumps({"results": [{"index": place, "relevance_score": 0.5} for place in places]})
+    outcome = classify(RawResponse(200, {}, response), wanted, wall_now=0.0)
+    assert (outcome.code if isinstance(outcome, Failure) else None) == code
+
+
+def test_half_a_text_is_none_where_somebody_else_was_content_with_it() -> None:
+    read, capped = template("prompt").read, template("prompt", model_kwargs={"max_tokens": 5}).read
+    half = answer("half an ans", finish="length")
+    assert read is not None
+    assert capped is not None
+    assert capped(half) == "half an ans"
+    with pytest.raises(Unreadable, match="cut off"):
+        read(half)

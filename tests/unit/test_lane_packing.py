@@ -17,7 +17,7 @@ from duck_or.engine.batch import Batch, Statement
 from duck_or.engine.ledger import Ledger
 from duck_or.engine.spending import Spending
 from duck_or.errors import TransportError
-from duck_or.functions.embeddings import EmbeddingTemplate
+from duck_or.functions.embeddings import EmbeddingTemplate, vector_of
 from duck_or.models import Model
 from duck_or.outcome import Completion, Failure, Outcome, RawResponse
 from duck_or.packing import MOST_BYTES, MOST_TEXTS
@@ -443,7 +443,7 @@ def test_a_text_gets_the_answer_that_it_gets_alone() -> None:
         assert one.parsed.keys() == other.parsed.keys()
         assert one.parsed["data"] == other.parsed["data"]
         assert one.parsed["usage"].keys() == other.parsed["usage"].keys()
-        assert len(template.read(other.body)) == 4 * 1536
+        assert len(vector_of(other.body)) == 4 * 1536
 
 
 # --- random lives ------------------------------------------------------------------------------------------------------

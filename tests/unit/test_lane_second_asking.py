@@ -68,6 +68,7 @@ def test_nothing_again_is_an_error_that_says_so_and_what_it_cost() -> None:
         [failure] = batch.outcomes
         assert isinstance(failure, Failure)
         assert (failure.code, failure.attempts) == ("cut_off_empty", 2)
+        assert failure.again is None  # what the model said is not remembered with the failure
         assert "Raise max_tokens" in failure.message
         assert "asked twice, the second time with room for 4096 tokens" in failure.message
         assert (w.stats.cost_usd, w.stats.failed, w.stats.attempts) == (0.75, 1, 2)

@@ -77,7 +77,9 @@ def test_what_is_not_listed_or_makes_no_sense_is_not_known(entry: Any, model: Mo
         ({"context_length": 0, "meta": None}, None),
     ],
 )
-def test_servers_say_how_long_a_context_is_in_their_own_ways(said: dict[str, Any], tokens: int | None) -> None:
+def test_servers_say_how_long_a_context_is_in_their_own_ways(
+    said: dict[str, Any], tokens: int | None
+) -> None:
     assert Service({"id": "x", **said}).list().models()["x"].context_length == tokens
 
 

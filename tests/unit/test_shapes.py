@@ -20,7 +20,8 @@ STRICT_MEMBERS = {
     "items",
     "enum",
     "anyOf",
-    "description", "format",
+    "description",
+    "format",
 }
 REVIEW = "STRUCT(mood ENUM('good', 'bad'), score DOUBLE)"
 
@@ -240,6 +241,7 @@ SCHEMAS: list[tuple[str, dict[str, Any]]] = [
                     "required": ["key", "value"],
                     "additionalProperties": False,
                 },
+                "description": "entries, each key once",
             },
         },
     ),
