@@ -325,6 +325,11 @@ def test_a_text_withdrawn_in_flight_takes_no_other_down() -> None:
         assert texts(other) == ["b", "c"]
         assert texts(leaver) == [None, None]
         assert w.stats.under_way == 0
+        w.advance(1.0)
+        again = embed(w, "a")  # it was paid for with the others, so it was kept
+        w.settle()
+        assert texts(again) == ["a"]
+        assert w.transport.names == ["busy", "a+b+c"]
 
 
 def test_a_request_is_given_up_when_none_of_its_texts_is_waited_for() -> None:
