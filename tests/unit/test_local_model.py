@@ -198,10 +198,11 @@ def test_one_that_is_never_ready_is_ended(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-    import sys, time
+    import signal, time
     from pathlib import Path
     from duck_or.local_model import LocalModel, LocalServer
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have had it ignored
     with LocalServer(LocalModel(Path({server!r}), Path({weights!r}))):
         print("ready", flush=True)
         time.sleep(60)
