@@ -219,7 +219,8 @@ def test_what_a_rejected_answer_cost_is_counted(family: Bridge) -> None:
         is not None
     )
     [(attempts, cost)] = family.rows(
-        "SELECT attempts, cost_usd FROM openrouter_calls() WHERE model = 'fake/err-invalid-answer' AND NOT cache_hit"
+        "SELECT attempts, cost_usd FROM openrouter_calls() "  # of the whole process
+        "WHERE model = 'fake/err-invalid-answer' AND NOT cache_hit ORDER BY time DESC LIMIT 1"
     )
     assert attempts == 2
     assert cost == pytest.approx(family.simulator.stats().cost_usd - paid)
