@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from duck_or.answer_values import text_of_content
 from duck_or.call_summary import summary
 from duck_or.classify import rules
 from duck_or.classify.conformity import conforms
@@ -96,7 +97,7 @@ def judge_answer(
         )
         return replace(failure, again=_more_room(parsed, begun=True))
     if wanted.demand is not None:
-        text = _text(message.get("content"))
+        text = text_of_content(message.get("content"))
         if not text and message.get("refusal"):  # it would say so again
             said = f"the model refused: {message['refusal']}"
             return plain_failure(rules.INVALID_ANSWER, said, response, parsed)
@@ -144,11 +145,4 @@ def _meant_empty(message: Mapping[str, Any], parsed: Mapping[str, Any]) -> bool:
 
 def _keeps_to(message: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
     """A call of a tool is not bound by response_format; everything else is, a refusal too (its content is null)."""
-    return bool(message.get("tool_calls")) or conforms(_text(message.get("content")), schema)
-
-
-def _text(content: object) -> str:
-    if isinstance(content, list):
-        texts = (mapping_of(part).get("text") for part in content)
-        return "".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else ""
+    return bool(message.get("tool_calls")) or conforms(text_of_content(message.get("content")), schema)

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from duck_or.answer_values import text_of_content
 from duck_or.errors import ArgumentError
 from duck_or.functions.template import Template, Unreadable
 from duck_or.json_values import canonical_json, shown
@@ -51,11 +52,8 @@ def answer_text(body: bytes, *, whole: bool = False) -> str:
         raise Unreadable("the model's answer was cut off in the middle")
     message = mapping_of(choice["message"])
     content = message.get("content")
-    if isinstance(content, list):
-        texts = (mapping_of(part).get("text") for part in content)
-        content = "".join(text for text in texts if isinstance(text, str))
-    if isinstance(content, str) and (content or not message.get("refusal")):
-        return content
+    if isinstance(content, str | list) and ((text := text_of_content(content)) or not message.get("refusal")):
+        return text
     if message.get("refusal"):
         raise Unreadable(f"the model refused: {message['refusal']}")
     raise Unreadable(

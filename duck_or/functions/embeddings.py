@@ -5,13 +5,9 @@ Each text is a request and a cache key of its own; that several may share an HTT
 
 from __future__ import annotations
 
-import binascii
-import struct
-from typing import Any
-
 import orjson
-import pybase64
 
+from duck_or.answer_values import vector_bytes
 from duck_or.errors import ArgumentError
 from duck_or.functions.template import Call, Template, Unreadable
 from duck_or.json_values import JsonObject, canonical_json, read_json, shown
@@ -22,7 +18,6 @@ from duck_or.wanted import Wanted
 
 EMBEDDINGS_PATH = "/embeddings"
 ENCODINGS = ("base64", "float")
-FLOAT_BYTES = 4
 
 
 def embed(call: Call) -> Template:
@@ -102,24 +97,8 @@ def _envelope(body: JsonObject) -> Envelope:
 def vector_of(body: bytes) -> bytes:
     """The one vector in an answer's body, as little-endian 32-bit floats. Raises Unreadable."""
     try:
-        return _floats(_embedding(orjson.loads(body)))
-    except (orjson.JSONDecodeError, binascii.Error, struct.error, OverflowError) as error:
-        raise Unreadable(f"the answer holds no vector of 32-bit floats: {error}") from error
-
-
-def _embedding(answer: object) -> Any:
-    data = mapping_of(answer).get("data")
-    entry = data[0] if isinstance(data, list) and len(data) == 1 else None
-    return mapping_of(entry).get("embedding")
-
-
-def _floats(value: object) -> bytes:
-    if isinstance(value, str):
-        vector = pybase64.b64decode(value, validate=True)  # OpenAI's are little-endian too
-    elif isinstance(value, list):
-        vector = struct.pack(f"<{len(value)}f", *value)
-    else:
-        raise Unreadable("the answer holds no embedding")
-    if not vector or len(vector) % FLOAT_BYTES:
-        raise Unreadable(f"the answer holds a vector of {len(vector)} bytes, which are no 32-bit floats")
-    return vector
+        data = mapping_of(orjson.loads(body)).get("data")
+        entry = data[0] if isinstance(data, list) and len(data) == 1 else None
+        return vector_bytes(mapping_of(entry).get("embedding"))
+    except ValueError as error:
+        raise Unreadable(f"the answer holds no vector: {error}") from error
