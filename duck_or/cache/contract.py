@@ -6,7 +6,7 @@ request or an answer is, it must not know.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -18,11 +18,22 @@ class StoreError(Exception):
     """
 
 
+class Unreachable(StoreError):
+    """The store cannot be reached just now (a restart, a cut connection, a timeout): it may pass by itself."""
+
+
 class Kept(NamedTuple):
     """An answer that was found. stored: when it was put there, seconds since the epoch: its age starts then."""
 
     body: bytes
     stored: float
+
+
+class Looked(NamedTuple):
+    """What a look-up before sending found. elsewhere: missing keys that another worker sends: look again later."""
+
+    found: dict[bytes, Kept]
+    elsewhere: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,18 @@ class Store(Protocol):
         """Durable against `kill -9` when it returns. Raises StoreError; then none of the items is stored.
 
         A key that is there already gets the new answer and the new time.
+        """
+
+    def add_many(self, items: Mapping[bytes, Kept]) -> int:
+        """Put answers that were kept elsewhere, each with its own time; returns how many. Durable, or none, as `put_many`.
+
+        A key that is there already keeps the newer of the two answers: adding the same ones again adds nothing.
+        """
+
+    def entries(self) -> Iterator[Mapping[bytes, Kept]]:
+        """All answers, in parts that fit into memory, those past their TTL included until they are pruned.
+
+        What others put or remove meanwhile may be among them or not; what is damaged is not.
         """
 
     def delete_many(self, keys: Iterable[bytes]) -> int:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from duck_or.cache.contract import Kept, Store, StoreError
+from duck_or.cache.contract import Kept, Looked, Store, StoreError
 
 Kind: TypeAlias = Literal["read", "write"]
 
@@ -27,38 +27,61 @@ def log_warning(message: str) -> None:
     log.warning("%s", message)
 
 
-class GuardedStore:
-    """`get_many` and `put_many` of `store` without its StoreError.
+class Trouble:
+    """Counts a store's failures and says the first one of each kind.
 
     report: called with the first failure of each kind; later ones are only counted, in `errors`.
     """
 
-    def __init__(self, store: Store, report: Callable[[str], None] = log_warning) -> None:
+    def __init__(self, report: Callable[[str], None] = log_warning) -> None:
         self.errors: Counter[Kind] = Counter()
-        self._store = store
         self._report = report
+
+    def enter(self, kind: Kind, error: StoreError) -> None:
+        self.errors[kind] += 1
+        if self.errors[kind] == 1:
+            self._report(f"{error}; until then {CONSEQUENCE[kind]} (said once, counted from here on)")
+
+
+class GuardedStore:
+    """A store of one machine without its StoreError. report: see `Trouble`."""
+
+    rest: float | None = None
+
+    def __init__(self, store: Store, report: Callable[[str], None] = log_warning) -> None:
+        self._store = store
+        self._trouble = Trouble(report)
+
+    @property
+    def errors(self) -> Counter[Kind]:
+        return self._trouble.errors
 
     def get_many(self, keys: Sequence[bytes], now: float) -> dict[bytes, Kept]:
         """What the store found; nothing where it failed."""
         try:
             return self._store.get_many(keys, now)
         except StoreError as error:
-            self._failed("read", error)
+            self._trouble.enter("read", error)
             return {}
+
+    def look_up(self, keys: Sequence[bytes], now: float) -> Looked:
+        """The same: what is missing here, nobody else sends."""
+        return Looked(self.get_many(keys, now))
 
     def put_many(self, items: Mapping[bytes, bytes], now: float) -> bool:
         """Whether the items are stored now."""
         try:
             self._store.put_many(items, now)
         except StoreError as error:
-            self._failed("write", error)
+            self._trouble.enter("write", error)
             return False
         return True
 
+    def release_many(self, keys: Sequence[bytes]) -> None:
+        """Nobody else waits for them."""
+
+    def tick(self) -> None:
+        """There is nothing to do between calls."""
+
     def close(self) -> None:
         self._store.close()
-
-    def _failed(self, kind: Kind, error: StoreError) -> None:
-        self.errors[kind] += 1
-        if self.errors[kind] == 1:
-            self._report(f"{error}; until then {CONSEQUENCE[kind]} (said once, counted from here on)")

@@ -46,7 +46,8 @@ def doctor() -> None:
 
 def _findings(explained: list[Explained]) -> Iterator[Finding]:
     from duck_or.cli import checks
-    from duck_or.engine.lanes import Limits, Membership
+    from duck_or.engine.lanes import Membership
+    from duck_or.engine.limits import Limits
     from duck_or.session import endpoint_of
     from duck_or.settings import Settings
 

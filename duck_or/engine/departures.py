@@ -94,6 +94,11 @@ class Departures:
     def __len__(self) -> int:
         return sum(len(party.flights) for line in self._lines.values() for party in line.parties)
 
+    @property
+    def parties(self) -> int:
+        """How many requests they would make, at most: some may have left since."""
+        return sum(len(line.parties) for line in self._lines.values())
+
     def add(self, flight: Flight) -> None:
         line = self._lines.setdefault(flight.owner.budgets, _Line())
         line.add(flight, next(self._turns))

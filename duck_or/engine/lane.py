@@ -1,6 +1,7 @@
 """One endpoint and key: who flies next, when, and what becomes of each flight. Shared by every session that uses them.
 
-The order of layers is DESIGN's: memory → single-flight → store → budget → slot and token (the gate) → deadline →
+The order of layers is DESIGN's: memory → single-flight → store → budget → slot and token (the gate, and the tokens that machines
+share) → deadline →
 transport. A retry rests on the loop's timer heap and holds no slot. All of this runs on the event loop's thread; what
 SQL is, it must not know.
 """
@@ -22,7 +23,10 @@ from duck_or.engine.convoy import Convoy
 from duck_or.engine.departures import Departures
 from duck_or.engine.keeping import Keeping
 from duck_or.engine.ledger import Ledger
+from duck_or.engine.limits import Limits
+from duck_or.engine.lookups import Lookups
 from duck_or.engine.next_attempt import next_attempt
+from duck_or.engine.shared_rate import SharedTokens
 from duck_or.engine.single_flight import Flight, Phase, SingleFlight
 from duck_or.engine.spending import Funds, hold, settle
 from duck_or.engine.transport import Transport
@@ -36,19 +40,20 @@ class Lane:
     def __init__(
         self,
         transport: Transport,
-        rate_limit: float | None,
-        max_in_flight: int,
+        limits: Limits,
         *,
         jitter: Callable[[], float] = random.random,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
-        self._limits = (rate_limit, max_in_flight)
-        self._gate = Gate(rate_limit, max_in_flight)
+        self._limits = limits
+        self._gate = Gate(limits.own_rate, limits.max_in_flight)
+        self._tokens = self._shared_tokens(limits)
         self._jitter = jitter
         self._wall_clock = wall_clock
         self._flights = SingleFlight()
+        self._lookups = Lookups(self._flights, self._found, self._missing)
         self._keeping = Keeping(self._land, wall_clock)
         self._departures = Departures()
         self._in_flight = 0
@@ -56,12 +61,21 @@ class Lane:
         self._batches: WeakSet[Batch] = WeakSet()
         self._closed = False
 
-    def limit(self, rate_limit: float | None, max_in_flight: int) -> None:
+    def limit(self, limits: Limits) -> None:
         """New limits, because a session came or went."""
-        if self._limits != (rate_limit, max_in_flight):
-            self._limits = (rate_limit, max_in_flight)
-            self._gate.change(rate_limit, max_in_flight, self._loop.time())
-            self._pump()
+        if self._limits == limits:
+            return
+        self._limits = limits
+        self._gate.change(limits.own_rate, limits.max_in_flight, self._loop.time())
+        if self._tokens is not None:
+            self._tokens.close()
+        self._tokens = self._shared_tokens(limits)
+        self._pump()
+
+    def _shared_tokens(self, limits: Limits) -> SharedTokens | None:
+        if limits.bucket is None or not limits.rate_limit:
+            return None
+        return SharedTokens(limits.bucket, limits.rate_limit, self._pump)
 
     # --- boarding: memory (again), single-flight, store -------------------------------------------------------------
 
@@ -86,21 +100,17 @@ class Lane:
             elif (flight := self._flights.board(batch, index)) is not None:
                 boarded.append(flight)
         if boarded:
-            keys = [flight.request.key for flight in boarded]
-            batch.ledger.store.look_up(keys, partial(self._looked_up, batch.ledger, boarded))
+            self._lookups.ask(batch.ledger, boarded)
 
-    def _looked_up(self, ledger: Ledger, boarded: Iterable[Flight], found: Mapping[bytes, Kept]) -> None:
-        # The others were withdrawn while the store was asked.
-        flights = [flight for flight in boarded if flight.phase is Phase.LOOKING]
-        if found:
-            ledger.memory.put_many(found)
-            kept = [flight for flight in flights if flight.request.key in found]
-            ledger.enter_hits("store_hits", [flight.request for flight in kept], len(kept))
-            for flight in kept:
-                self._resolve(flight, Completion(found[flight.request.key].body))
+    def _found(self, ledger: Ledger, flights: Sequence[Flight], found: Mapping[bytes, Kept]) -> None:
+        ledger.memory.put_many(found)
+        ledger.enter_hits("store_hits", [flight.request for flight in flights], len(flights))
         for flight in flights:
-            if flight.request.key in found:
-                continue
+            self._resolve(flight, Completion(found[flight.request.key].body))
+
+    def _missing(self, flights: Sequence[Flight]) -> None:
+        for flight in flights:
+            flight.leased = True
             if flight.stopped:
                 self._ground(flight)
             else:
@@ -122,8 +132,14 @@ class Lane:
             if delay > 0:
                 self._wake = self._loop.call_later(delay, self._pump)
                 return
+            if self._tokens is not None and not self._tokens.ready(self._could_leave()):
+                return  # it calls again
             if funded := self._funded(flights):
                 self._launch(funded)
+
+    def _could_leave(self) -> int:
+        """Requests that are ready and have a slot."""
+        return min(self._departures.parties, self._gate.limit - self._in_flight)
 
     def _funded(self, flights: Sequence[Flight]) -> list[Flight]:
         """Those that there is money for, which is held back now; they are on the wire from here on."""
@@ -145,14 +161,16 @@ class Lane:
     def _refuse(self, flight: Flight, failure: Failure) -> None:
         """There is no money for it: whoever waits for it under another budget goes on without those of this one."""
         heir = self._flights.pass_on(flight)
-        if heir is not None:
-            self._departures.add(heir)
         self._fail(flight, failure, None if flight.first_sent is None else 0.0)
+        if heir is not None:
+            self._lookups.ask(heir.owner.ledger, [heir])
 
     def _launch(self, flights: Sequence[Flight]) -> None:
         """One HTTP request, slot, token and ticket, however many share it."""
         now = self._loop.time()
         self._in_flight += 1
+        if self._tokens is not None:
+            self._tokens.spend()
         convoy = Convoy(flights, Phase.FLYING, self._gate.on_sent(now, self._in_flight))
         convoy.enter_attempt(now, self._wall_clock())
         requests, timeout = [flight.request for flight in flights], flights[0].owner.terms.timeout
@@ -256,6 +274,8 @@ class Lane:
     def _land(self, flight: Flight, outcome: Outcome, latency: float | None) -> None:
         """The flight is over. latency: seconds of its last attempt, None if it was never sent."""
         flight.owner.ledger.enter(flight, outcome, latency)
+        if flight.leased and not (isinstance(outcome, Completion) and outcome.storable):
+            flight.owner.ledger.store.release([flight.request.key])
         self._resolve(flight, outcome, "withdrawn" if latency is None else "joined")
 
     def _resolve(self, flight: Flight, outcome: Outcome, counter: str = "joined") -> None:
@@ -325,6 +345,8 @@ class Lane:
         self.dismiss()
         if self._wake is not None:
             self._wake.cancel()
+        if self._tokens is not None:
+            self._tokens.close()
         await self._transport.close()
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from duck_or.engine.batch import Batch
 from duck_or.engine.lane import Lane
 from duck_or.engine.ledger import Ledger
+from duck_or.engine.limits import Limits, strictest
 from duck_or.engine.loop_thread import loop_thread
 from duck_or.engine.transport import Endpoint, Transport
 from duck_or.engine.transports import open_transport
@@ -24,20 +25,6 @@ CONNECTIONS = 1024
 
 CLOSE_WITHIN = 5.0
 """Seconds that closing a lane's connections may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """rate_limit: requests per minute, None = unlimited. max_in_flight: requests on the wire at once."""
-
-    rate_limit: float | None
-    max_in_flight: int
-
-
-def strictest(limits: Iterable[Limits]) -> Limits:
-    every = list(limits)
-    rates = [each.rate_limit for each in every if each.rate_limit]
-    return Limits(min(rates, default=None), min(each.max_in_flight for each in every))
 
 
 @dataclass(eq=False, slots=True)
@@ -113,14 +100,12 @@ class _Lanes:
             lane.break_off(error)
 
     def _limit(self, lane: Lane, members: set[Membership]) -> None:
-        limits = strictest(member.limits for member in members)
-        loop_thread().call(lane.limit, limits.rate_limit, limits.max_in_flight)
+        loop_thread().call(lane.limit, strictest(member.limits for member in members))
 
 
 async def _open(member: Membership) -> Lane:
-    limits = member.limits
-    transport = member.connect(member.endpoint, max(limits.max_in_flight, CONNECTIONS))
-    return Lane(transport, limits.rate_limit, limits.max_in_flight)
+    transport = member.connect(member.endpoint, max(member.limits.max_in_flight, CONNECTIONS))
+    return Lane(transport, member.limits)
 
 
 _lanes = _Lanes()

@@ -18,7 +18,7 @@ from duck_or.outcome import Completion, Failure, Outcome
 from duck_or.stats import StatsCounter
 
 if TYPE_CHECKING:
-    from duck_or.cache.contract import Kept
+    from duck_or.cache.contract import Kept, Looked
     from duck_or.cache.memory import MemoryCache
     from duck_or.engine.single_flight import Flight
     from duck_or.engine.spending import Spending
@@ -30,9 +30,11 @@ class StoreGate(Protocol):
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]: ...
 
-    def look_up(self, keys: list[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None: ...
+    def look_up(self, keys: list[bytes], looked: Callable[[Looked], None]) -> None: ...
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None: ...
+
+    def release(self, keys: Sequence[bytes]) -> None: ...
 
     def close(self) -> None: ...
 

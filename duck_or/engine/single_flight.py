@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Phase(Enum):
-    LOOKING = auto()  # the store is asked
+    LOOKING = auto()  # the store is asked, or another worker is waited for
     QUEUED = auto()  # waits for a slot and a token
     FLYING = auto()  # an attempt is on the wire
     RESTING = auto()  # waits for its next attempt; holds no slot
@@ -31,8 +31,8 @@ class Flight:
     """One request under way and everybody who waits for it. Lives on the event loop's thread only."""
 
     __slots__ = (
-        "attempts", "company", "convoy", "discarded", "first_sent", "held_usd", "kept_by", "launched", "owner",
-        "partings", "phase", "request", "waited", "waiters", "writes",
+        "attempts", "company", "convoy", "discarded", "first_sent", "held_usd", "kept_by", "launched", "leased",
+        "owner", "partings", "phase", "request", "waited", "waiters", "writes",
     )  # fmt: skip
 
     def __init__(self, request: Request, owner: Batch, index: int) -> None:
@@ -50,6 +50,7 @@ class Flight:
         self.kept_by: set[Ledger] = set()
         self.writes = 0
         self.discarded: CallSummary | None = None  # of useless responses, which may have cost something
+        self.leased = False  # where its owner's store is shared, no other worker sends it
         self.held_usd = 0.0  # in each of its owner's budgets, while an attempt is under way
 
     @property
@@ -76,6 +77,9 @@ class SingleFlight:
     def __len__(self) -> int:
         return len(self._flights)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._flights
+
     def board(self, batch: Batch, index: int) -> Flight | None:
         """Wait for the equal flight that is under way, or start one: then it is returned."""
         request = batch.requests[index]
@@ -87,7 +91,8 @@ class SingleFlight:
         return flight
 
     def pass_on(self, flight: Flight) -> Flight | None:
-        """Its owner may not pay for it. Those who wait for it under other budgets get a flight of their own, returned."""
+        """Its owner may not pay for it. Those who wait for it under other budgets get a flight of their own, returned: to be
+        looked up like any other."""
         budgets = flight.owner.budgets
         staying = [waiter for waiter in flight.waiters if waiter[0].budgets != budgets]
         if not staying:
@@ -95,7 +100,6 @@ class SingleFlight:
         heir = self._flights[flight.request.key] = Flight(flight.request, *staying[0])
         flight.waiters = [waiter for waiter in flight.waiters if waiter[0].budgets == budgets]
         heir.waiters = staying
-        heir.phase = Phase.QUEUED
         return heir
 
     def land(self, flight: Flight) -> list[tuple[Batch, int]]:

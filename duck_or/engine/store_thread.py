@@ -10,20 +10,34 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from queue import SimpleQueue
-from typing import Protocol
+from queue import Empty, SimpleQueue
+from typing import Protocol, TypeVar
 
-from duck_or.cache.contract import Kept
+from duck_or.cache.contract import Kept, Looked
 
 log = logging.getLogger("duck_or")
 
+T = TypeVar("T")
+
 
 class AnswerStore(Protocol):
-    """What the engine needs of a store. It never raises: a broken store finds nothing and keeps nothing."""
+    """What the engine needs of a store. It never raises: a broken store finds nothing and keeps nothing.
+
+    rest: seconds after which an idle thread calls `tick`; None: never. What each of the others says: see `cache.sharing`.
+    """
+
+    @property
+    def rest(self) -> float | None: ...
 
     def get_many(self, keys: Sequence[bytes], now: float) -> dict[bytes, Kept]: ...
 
+    def look_up(self, keys: Sequence[bytes], now: float) -> Looked: ...
+
     def put_many(self, items: Mapping[bytes, bytes], now: float) -> object: ...
+
+    def release_many(self, keys: Sequence[bytes]) -> None: ...
+
+    def tick(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -41,24 +55,27 @@ class StoreThread:
         self._deliver = deliver
         self._clock = clock
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._guard = threading.Lock()  # over the next three and over the order in which work is put
+        self._guard = threading.Lock()  # over the next four and over the order in which work is put
         self._closed = False
         self._gathered: dict[bytes, bytes] = {}
         self._landed: list[Callable[[], None]] = []
+        self._released: list[bytes] = []
         self._thread = threading.Thread(target=self._run, name="duck_or store", daemon=True)
         self._thread.start()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
         """What is there now, looked up on the calling thread. Once closed, nothing is found."""
-        return {} if self._closed else self._get(keys)
+        return {} if self._closed else self._read(self._store.get_many, keys, {})
 
-    def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
-        """Ask for all `keys` at once; `found(answers)` is delivered later. Once closed, nothing is found."""
+    def look_up(self, keys: Sequence[bytes], looked: Callable[[Looked], None]) -> None:
+        """Before they are sent, ask for all `keys` at once; `looked(…)` is delivered later. Once closed, nothing is found."""
         with self._guard:
             if not self._closed:
-                self._work.put(lambda: self._deliver(found, self._get(keys)))
+                self._work.put(
+                    lambda: self._deliver(looked, self._read(self._store.look_up, keys, Looked({})))
+                )
                 return
-        self._deliver(found, {})
+        self._deliver(looked, Looked({}))
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
         """Keep one answer; `landed()` is delivered when it is durable (or the store has reported that it cannot).
@@ -74,6 +91,14 @@ class StoreThread:
                 return
         self._deliver(landed)
 
+    def release(self, keys: Sequence[bytes]) -> None:
+        """These were looked up to be sent, and brought no answer that is kept: others may send them."""
+        with self._guard:
+            if not self._closed:
+                if not self._released:
+                    self._work.put(self._release_gathered)
+                self._released += keys
+
     def close(self) -> None:
         """Finish what was asked for, then close the store. Waits. Idempotent."""
         with self._guard:
@@ -88,12 +113,17 @@ class StoreThread:
         self._put(items)
         self._deliver(_call_each, landed)
 
-    def _get(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
+    def _release_gathered(self) -> None:
+        with self._guard:
+            keys, self._released = self._released, []
+        self._store.release_many(keys)
+
+    def _read(self, read: Callable[[Sequence[bytes], float], T], keys: Sequence[bytes], nothing: T) -> T:
         try:
-            return self._store.get_many(keys, self._clock())
+            return read(keys, self._clock())
         except Exception:  # a bug in a store must cost a second request, never leave the rows waiting
             log.exception("the answer store broke while reading; its answers are asked for again")
-            return {}
+            return nothing
 
     def _put(self, items: Mapping[bytes, bytes]) -> None:
         try:
@@ -102,9 +132,18 @@ class StoreThread:
             log.exception("the answer store broke while writing; %d answers are not kept", len(items))
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
+        while (work := self._next()) is not None:
+            try:
+                work()
+            except Exception:  # a bug in a store must not end the thread: rows wait for what comes after
+                log.exception("the answer store broke")
         self._store.close()
+
+    def _next(self) -> Callable[[], None] | None:
+        try:
+            return self._work.get(timeout=self._store.rest)
+        except Empty:
+            return self._store.tick
 
 
 class NoStore:
@@ -113,11 +152,14 @@ class NoStore:
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
         return {}
 
-    def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
-        found({})
+    def look_up(self, keys: Sequence[bytes], looked: Callable[[Looked], None]) -> None:
+        looked(Looked({}))
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
         landed()
+
+    def release(self, keys: Sequence[bytes]) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -23,13 +23,15 @@ from typing import TypeAlias
 
 import orjson
 
-from duck_or.cache.contract import Kept
+from duck_or.cache.contract import Kept, Looked
 from duck_or.cache.memory import MemoryCache
 from duck_or.calls import CallLog
 from duck_or.engine.batch import Batch, Post, Statement, Terms
 from duck_or.engine.dispatch import Dispatch, Keep
 from duck_or.engine.lane import Lane
 from duck_or.engine.ledger import Ledger
+from duck_or.engine.limits import Limits
+from duck_or.engine.shared_rate import Bucket
 from duck_or.engine.spending import Spending
 from duck_or.outcome import Completion, Failure, Outcome, RawResponse
 from duck_or.packing import Envelope
@@ -231,16 +233,25 @@ class LoopStore:
     write_seconds: float = 0.0
     answers: dict[bytes, Kept] = field(default_factory=dict)
     writes: list[bytes] = field(default_factory=list)
+    elsewhere: set[bytes] = field(default_factory=set)  # keys that another worker sends
+    released: list[bytes] = field(default_factory=list)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
         return {key: self.answers[key] for key in keys if key in self.answers}
 
-    def look_up(self, keys: Sequence[bytes], found: Callable[[dict[bytes, Kept]], None]) -> None:
-        self._later(self.read_seconds, lambda: found(self.find(keys)))
+    def look_up(self, keys: Sequence[bytes], looked: Callable[[Looked], None]) -> None:
+        self._later(self.read_seconds, lambda: looked(self._look(keys)))
+
+    def _look(self, keys: Sequence[bytes]) -> Looked:
+        found = self.find(keys)
+        return Looked(found, frozenset(self.elsewhere.intersection(keys) - found.keys()))
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
         self.writes.append(key)
         self._later(self.write_seconds, partial(self._write, key, body, landed))
+
+    def release(self, keys: Sequence[bytes]) -> None:
+        self.released += keys
 
     def close(self) -> None:
         pass
@@ -372,6 +383,7 @@ def world(
     write_seconds: float = 0.0,
     spending: Spending | None = None,
     jitter: Callable[[], float] = lambda: 0.5,
+    bucket: Callable[[VirtualLoop], Bucket] | None = None,
     bugs: bool = False,
 ) -> Iterator[World]:
     """A lane on a virtual loop. bugs: whether the test means to break a callback; otherwise none may break."""
@@ -381,7 +393,8 @@ def world(
         transport.otherwise = otherwise
 
     async def open_lane() -> Lane:
-        return Lane(transport, rate_limit, max_in_flight, jitter=jitter, wall_clock=loop.time)
+        limits = Limits(rate_limit, max_in_flight, bucket and bucket(loop))
+        return Lane(transport, limits, jitter=jitter, wall_clock=loop.time)
 
     lane = loop.run_until_complete(open_lane())
     loop.on_bug = lane.break_off

@@ -18,7 +18,8 @@ import duckdb
 import orjson
 
 import duck_or
-from duck_or.engine.lanes import Limits, Membership
+from duck_or.engine.lanes import Membership
+from duck_or.engine.limits import Limits
 from duck_or.engine.transport import Endpoint
 from duck_or.outcome import RawResponse
 from support.bridge import CONTENT, KEY

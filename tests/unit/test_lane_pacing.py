@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from duck_or.engine.limits import Limits
 from support.engine_world import NEVER, answer, error, is_answered, refused, texts, world
 
 
@@ -88,7 +89,7 @@ def test_lower_limits_hold_from_then_on_and_what_is_in_flight_is_let_finish() ->
     with world(max_in_flight=8) as w:
         batch = w.submit(*names(16))
         w.advance(0.5)
-        w.loop.call_soon(w.lane.limit, None, 2)
+        w.loop.call_soon(w.lane.limit, Limits(None, 2))
         w.settle()
         assert is_answered(batch)
         assert max(send.in_flight for send in w.transport.sends if send.at > 0.5) == 2
@@ -99,7 +100,7 @@ def test_higher_limits_hold_at_once() -> None:
     with world({"a": [NEVER]}, max_in_flight=1) as w:
         stuck, batch = w.submit("a", timeout=1e6), w.submit("b")
         w.advance(10)
-        w.loop.call_soon(w.lane.limit, None, 2)
+        w.loop.call_soon(w.lane.limit, Limits(None, 2))
         w.advance(2)
         assert texts(batch) == ["b"]
         w.withdraw(stuck)
@@ -110,7 +111,7 @@ def test_a_pause_outlives_a_change_of_limits() -> None:
     with world({"a": [refused(wait=30, seconds=0.5), answer("a")]}, max_in_flight=8) as w:
         refused_one = w.submit("a")
         w.advance(1)
-        w.loop.call_soon(w.lane.limit, None, 6)
+        w.loop.call_soon(w.lane.limit, Limits(None, 6))
         batch = w.submit("b")
         w.settle()
         assert is_answered(refused_one)
@@ -122,7 +123,7 @@ def test_a_change_of_limits_gives_no_new_burst() -> None:
     with world(rate_limit=600, max_in_flight=100) as w:
         batch = w.submit(*names(40))
         w.advance(0.5)
-        w.loop.call_soon(w.lane.limit, 1200, 100)
+        w.loop.call_soon(w.lane.limit, Limits(1200, 100))
         w.settle()
         assert is_answered(batch)
         late = [send.at for send in w.transport.sends if send.at > 0.5]

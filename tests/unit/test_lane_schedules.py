@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from duck_or.engine.batch import Batch, Statement
 from duck_or.engine.ledger import Ledger
+from duck_or.engine.limits import Limits
 from duck_or.errors import TransportError
 from duck_or.outcome import Completion
 from support.engine_world import (
@@ -78,7 +79,7 @@ class Life:
         self.w.loop.call_soon(self.w.lane.dismiss, self.ledgers[ledger])
 
     def limit(self, slots: int) -> None:
-        self.w.loop.call_soon(self.w.lane.limit, None, slots)
+        self.w.loop.call_soon(self.w.lane.limit, Limits(None, slots))
 
     def asked(self, ledger: Ledger) -> int:
         return sum(len(batch.requests) for batch in self.w.batches if batch.ledger is ledger)

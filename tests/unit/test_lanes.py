@@ -12,8 +12,9 @@ import pytest
 from duck_or.cache.memory import MemoryCache
 from duck_or.calls import CallLog
 from duck_or.engine.batch import Batch, Statement, Terms
-from duck_or.engine.lanes import Limits, Membership, strictest
+from duck_or.engine.lanes import Membership
 from duck_or.engine.ledger import Ledger
+from duck_or.engine.limits import Limits, strictest
 from duck_or.engine.loop_thread import loop_thread
 from duck_or.engine.store_thread import NoStore
 from duck_or.engine.transport import Endpoint

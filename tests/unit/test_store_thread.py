@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from duck_or.cache.contract import Kept
+from duck_or.cache.contract import Kept, Looked
 from duck_or.engine.store_thread import NoStore, StoreThread
 from support.dict_store import DictStore
 
@@ -25,6 +25,9 @@ class Gated:
         self.writes: list[list[bytes]] = []
         self.closed = False
         self.broken = False
+        self.rest: float | None = None
+        self.released: list[list[bytes]] = []
+        self.ticks: SimpleQueue[None] = SimpleQueue()
 
     def _pass(self) -> None:
         self.entered.set()
@@ -40,6 +43,16 @@ class Gated:
         self._pass()
         self.writes.append(list(items))
         self.inner.put_many(items, now)
+
+    def look_up(self, keys: Sequence[bytes], now: float) -> Looked:
+        return Looked(self.get_many(keys, now))
+
+    def release_many(self, keys: Sequence[bytes]) -> None:
+        self._pass()
+        self.released.append(list(keys))
+
+    def tick(self) -> None:
+        self.ticks.put(None)
 
     def close(self) -> None:
         self.closed = True
@@ -85,7 +98,7 @@ def test_a_look_up_sees_every_write_asked_for_before(store: Gated, loop: Loop, t
     store.gate.set()
     loop.run_one()
     loop.run_one()
-    assert seen == ["landed", {b"a": Kept(b"1", 42.0)}]
+    assert seen == ["landed", Looked({b"a": Kept(b"1", 42.0)})]
 
 
 def test_writes_gather_while_one_is_under_way(store: Gated, loop: Loop, thread: StoreThread) -> None:
@@ -121,7 +134,7 @@ def test_a_bug_in_the_store_costs_answers_but_no_row(
     thread.write(b"a", b"1", lambda: seen.append("landed"))
     loop.run_one()
     loop.run_one()
-    assert seen == [{}, "landed"]
+    assert seen == [Looked({}), "landed"]
     assert "broke while reading" in caplog.text
     assert "broke while writing" in caplog.text
 
@@ -142,7 +155,7 @@ def test_once_closed_nobody_waits_for_it(store: Gated, loop: Loop, thread: Store
     thread.look_up([b"a"], seen.append)
     loop.run_one()
     loop.run_one()
-    assert seen == ["landed", {}]
+    assert seen == ["landed", Looked({})]
 
 
 def test_no_write_is_lost_between_a_close_and_many_writers(store: Gated) -> None:
@@ -168,4 +181,33 @@ def test_without_a_store_nothing_is_found_and_nothing_waits() -> None:
     none.look_up([b"a"], seen.append)
     none.write(b"a", b"1", lambda: seen.append("landed"))
     none.close()
-    assert seen == [{}, "landed"]
+    assert seen == [Looked({}), "landed"]
+
+
+def test_releases_gather_while_something_is_under_way(store: Gated, loop: Loop, thread: StoreThread) -> None:
+    store.gate.clear()
+    thread.look_up([b"x"], lambda looked: None)
+    assert store.entered.wait(10)
+    thread.release([b"a"])
+    thread.release([b"b", b"c"])
+    store.gate.set()
+    thread.close()
+    assert store.released == [[b"a", b"b", b"c"]]
+
+
+def test_a_bug_in_a_release_does_not_end_the_thread(store: Gated, loop: Loop, thread: StoreThread) -> None:
+    store.broken = True
+    thread.release([b"a"])
+    seen: list[object] = []
+    thread.look_up([b"a"], seen.append)
+    loop.run_one()
+    assert seen == [Looked({})]
+
+
+def test_an_idle_thread_does_what_is_due(loop: Loop) -> None:
+    store = Gated()
+    store.rest = 0.001
+    thread = StoreThread(store, loop.deliver)
+    store.ticks.get(timeout=10)
+    thread.close()
+    assert store.closed
