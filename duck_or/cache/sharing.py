@@ -34,6 +34,10 @@ PATIENCE = 60.0
 PAUSES = (0.05, 1.0)
 """Seconds between two tries, the first and the longest; each is twice the one before."""
 
+GRACE = 2 * PAUSES[1]
+"""Seconds that a worker which was cut off for about a lifetime waits before it claims: so were the others, perhaps, and all
+of them are alive again before one takes another's leases over."""
+
 T = TypeVar("T")
 
 
@@ -143,6 +147,8 @@ class SharedAnswers:
         if now - self._beaten >= BEAT:
             self._worker.peers = max(1, self._store.beat(self._worker.name, LIFETIME))
             self._beaten = now
+            if self._down_since is not None and now - self._down_since >= LIFETIME - 2 * BEAT:
+                self._sleep(GRACE)
             self._release()
 
     def _release(self) -> None:

@@ -119,7 +119,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _migrate(connection: sqlite3.Connection, path: Path, busy_timeout: float) -> None:
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # no effect unless the file is empty
-    _switch_to_wal(connection, busy_timeout)
+    switch_to_wal(connection, busy_timeout)
     with write_transaction(connection):
         for statements in MIGRATIONS[
             _version(connection, path) :
@@ -130,7 +130,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, busy_timeout: float) ->
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
+def switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
     """SQLite does not wait for the lock this needs, as it does for every other: processes that begin together collide."""
     deadline = time.monotonic() + busy_timeout
     while True:

@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from duck_or.cache.codec import Codec, DamagedError
 from duck_or.cache.contract import Kept, StoreInfo, expired
@@ -33,6 +33,9 @@ LOOK_UP_KEYS = 2048
 UPSERT_ROWS = 1024
 """Rows in one statement, of five parameters each."""
 
+WALKED_ROWS = 1024
+"""Answers that are handed out at once when all are asked for."""
+
 HEADROOM = 1 / 16
 """Of the size cap: a prune leaves so much room, so that not every write has to prune."""
 
@@ -41,6 +44,13 @@ CHECK_EVERY = 1 / 64
 
 SELECT = "SELECT key, stored, format, size, body FROM answer WHERE key IN ({places})"
 UPSERT = "INSERT OR REPLACE INTO answer (key, stored, format, size, body) VALUES {rows}"
+ADD = """
+    INSERT INTO answer (key, stored, format, size, body) VALUES {rows} ON CONFLICT (key) DO UPDATE
+    SET stored = excluded.stored, format = excluded.format, size = excluded.size, body = excluded.body
+    WHERE excluded.stored > answer.stored
+"""
+# By key: each comes once, whatever others write meanwhile, and equal stores give equal files.
+WALK = "SELECT key, stored, format, size, body FROM answer WHERE key > ? ORDER BY key LIMIT ?"
 DELETE = "DELETE FROM answer WHERE key = ?"
 DELETE_ALL = "DELETE FROM answer"
 DELETE_EXPIRED = "DELETE FROM answer WHERE ? - stored > ?"  # the same arithmetic as `expired`
@@ -51,6 +61,9 @@ USED_BYTES = (
     "SELECT (page_count - freelist_count) * page_size"
     " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 )
+
+Row: TypeAlias = tuple[bytes, float, int, int, bytes]
+"""key, stored, format, size, body"""
 
 
 class SqliteStore:
@@ -97,11 +110,27 @@ class SqliteStore:
         with self._connected("write") as connection:
             rows = [(key, now, *self._encoded(body)) for key, body in items.items()]
             with write_transaction(connection):
-                for statement, parameters in _upserts(rows):
-                    connection.execute(statement, parameters)
-                self._unchecked += sum(len(row[-1]) for row in rows)
-                # In the same transaction: where pruning fails, nothing was stored.
-                self._prune_if_due(connection)
+                self._put(connection, UPSERT, rows)
+
+    def add_many(self, items: Mapping[bytes, Kept]) -> int:
+        with self._connected("write") as connection:
+            rows = [(key, kept.stored, *self._encoded(kept.body)) for key, kept in items.items()]
+            with write_transaction(connection):
+                return self._put(connection, ADD, rows)
+
+    def entries(self) -> Iterator[dict[bytes, Kept]]:
+        last = b""
+        while True:
+            with self._connected("read") as connection:
+                rows = connection.execute(WALK, (last, WALKED_ROWS)).fetchall()
+                found: dict[bytes, Kept] = {}
+                for row in rows:
+                    self._take(row, -math.inf, found)
+            if found:
+                yield found
+            if len(rows) < WALKED_ROWS:
+                return
+            last = rows[-1][0]
 
     def delete_many(self, keys: Iterable[bytes]) -> int:
         with self._connected("write") as connection, write_transaction(connection):
@@ -153,6 +182,15 @@ class SqliteStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _put(self, connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> int:
+        """Inside a transaction. Returns how many rows it wrote."""
+        pieces = _pieces(statement, rows)
+        written = sum(connection.execute(text, parameters).rowcount for text, parameters in pieces)
+        self._unchecked += sum(len(row[-1]) for row in rows)
+        # In the same transaction: where pruning fails, nothing was stored.
+        self._prune_if_due(connection)
+        return written
 
     def _encoded(self, body: bytes) -> tuple[int, int, bytes]:
         form, blob = self._codec.encode(body)
@@ -211,8 +249,8 @@ def _look_ups(keys: Sequence[bytes]) -> Iterator[tuple[str, list[bytes]]]:
         yield SELECT.format(places=", ".join("?" * places)), chunk
 
 
-def _upserts(rows: Sequence[Sequence[object]]) -> Iterator[tuple[str, list[object]]]:
-    """Statements that put all rows, each with its parameters; their sizes are powers of two, so that they stay prepared.
+def _pieces(statement: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[object]]]:
+    """Statements that write all rows, each with its parameters; their sizes are powers of two, so that they stay prepared.
 
     One statement for many rows instead of `executemany`: SQLite lets go of the interpreter at every step, and has to
     wait its turn behind the busy event loop to get it back.
@@ -222,7 +260,7 @@ def _upserts(rows: Sequence[Sequence[object]]) -> Iterator[tuple[str, list[objec
         size = min(UPSERT_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
         piece = rows[start : start + size]
         yield (
-            UPSERT.format(rows=", ".join(["(?, ?, ?, ?, ?)"] * size)),
+            statement.format(rows=", ".join(["(?, ?, ?, ?, ?)"] * size)),
             [value for row in piece for value in row],
         )
         start += size

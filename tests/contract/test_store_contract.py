@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from duck_or.cache.contract import Kept, Store
+from duck_or.cache.postgres_store import PostgresStore
+from duck_or.cache.redis_store import RedisStore
 from duck_or.cache.sqlite_store import SqliteStore
 from support.dict_store import DictStore
+from support.servers import fresh_postgres, fresh_redis
 
 Factory = Callable[..., Store]
 NOW = 1_790_000_000.0
@@ -28,15 +32,35 @@ def key(number: int) -> bytes:
     return hashlib.sha256(b"%d" % number).digest()
 
 
-@pytest.fixture(params=["sqlite", "dict"])
+def sqlite(directory: Path) -> Factory:
+    return partial(SqliteStore, directory / "cache.sqlite")
+
+
+def in_memory(_: Path) -> Factory:
+    return DictStore
+
+
+def redis(_: Path) -> Factory:
+    return partial(RedisStore, fresh_redis())
+
+
+def postgres(_: Path) -> Factory:
+    return partial(PostgresStore, fresh_postgres())
+
+
+KINDS: Sequence[Callable[[Path], Factory]] = (sqlite, in_memory, redis, postgres)
+"""Each gives, in an empty place, what makes a store there: `make(ttl=…)`."""
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
-    """Makes stores that keep answers; they are closed afterwards."""
+    """Makes stores of one place; they are closed afterwards."""
     made: list[Store] = []
+    kind: Factory = request.param(tmp_path)
 
     def factory(ttl: float | None = None) -> Store:
-        store = DictStore(ttl) if request.param == "dict" else SqliteStore(tmp_path / "cache.sqlite", ttl=ttl)
-        made.append(store)
-        return store
+        made.append(kind(ttl=ttl))
+        return made[-1]
 
     yield factory
     for store in made:
@@ -131,17 +155,49 @@ def test_closing_twice_is_fine(store: Store) -> None:
     assert store.get_many([key(1)], NOW) == {key(1): Kept(b"a", NOW)}
 
 
+def all_of(store: Store) -> dict[bytes, Kept]:
+    return {key: kept for part in store.entries() for key, kept in part.items()}
+
+
+def test_entries_are_all_there_is_past_its_ttl_or_not(make: Factory) -> None:
+    store = make(ttl=TTL)
+    assert all_of(store) == {}
+    old = {key(number): b"old" for number in range(1500)}
+    new = {key(number): b"%d" % number for number in range(1500, 3000)}
+    store.put_many(old, NOW)
+    store.put_many(new, NOW + 10 * TTL)
+    expected = {one: Kept(body, NOW) for one, body in old.items()}
+    assert all_of(store) == expected | {one: Kept(body, NOW + 10 * TTL) for one, body in new.items()}
+
+
+def test_adding_keeps_the_newer_of_two_answers(store: Store) -> None:
+    store.put_many({key(1): b"there", key(2): b"there"}, NOW)
+    added = {key(1): Kept(b"older", NOW - 1), key(2): Kept(b"newer", NOW + 1), key(3): Kept(b"new", NOW - 9)}
+    assert store.add_many(added) == 2
+    assert all_of(store) == {key(1): Kept(b"there", NOW), key(2): added[key(2)], key(3): added[key(3)]}
+    assert store.add_many(added) == 0
+    assert store.add_many({}) == 0
+
+
+def test_any_number_may_be_added(store: Store) -> None:
+    added = {key(number): Kept(b"%d" % number, NOW + number) for number in range(5000)}
+    assert store.add_many(added) == 5000
+    assert all_of(store) == added
+
+
 keys = st.integers(0, 7).map(key)
 bodies = st.binary(max_size=400) | st.text(max_size=100).map(str.encode)
 
 
-class SqliteAgainstDict(RuleBasedStateMachine):
-    """Whatever is done, in whatever order, the file answers as a dict does."""
+class AgainstDict(RuleBasedStateMachine):
+    """Whatever is done, in whatever order, the store answers as a dict does."""
+
+    kind: Callable[[Path], Factory]
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.real: Store = SqliteStore(Path(self.directory.name, "cache.sqlite"), ttl=TTL)
+        self.real: Store = type(self).kind(Path(self.directory.name))(ttl=TTL)
         self.model: Store = DictStore(ttl=TTL)
         self.now = NOW
 
@@ -153,6 +209,11 @@ class SqliteAgainstDict(RuleBasedStateMachine):
     def put(self, items: dict[bytes, bytes]) -> None:
         self.real.put_many(items, self.now)
         self.model.put_many(items, self.now)
+
+    @rule(items=st.dictionaries(keys, bodies), age=st.floats(0, 2 * TTL))
+    def add(self, items: dict[bytes, bytes], age: float) -> None:
+        added = {one: Kept(body, self.now - age) for one, body in items.items()}
+        assert self.real.add_many(added) == self.model.add_many(added)
 
     @rule(wanted=st.lists(keys))
     def get(self, wanted: list[bytes]) -> None:
@@ -174,6 +235,10 @@ class SqliteAgainstDict(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.real.close()
 
+    @rule()
+    def read_all(self) -> None:
+        assert all_of(self.real) == all_of(self.model)
+
     @invariant()
     def same_summary(self) -> None:
         real, model = self.real.info(), self.model.info()
@@ -185,5 +250,21 @@ class SqliteAgainstDict(RuleBasedStateMachine):
         self.directory.cleanup()
 
 
+class SqliteAgainstDict(AgainstDict):
+    kind = staticmethod(sqlite)
+
+
+class RedisAgainstDict(AgainstDict):
+    kind = staticmethod(redis)
+
+
+class PostgresAgainstDict(AgainstDict):
+    kind = staticmethod(postgres)
+
+
 TestSqliteAgainstDict = SqliteAgainstDict.TestCase
+TestRedisAgainstDict = RedisAgainstDict.TestCase
+TestPostgresAgainstDict = PostgresAgainstDict.TestCase
 TestSqliteAgainstDict.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestRedisAgainstDict.settings = settings(TestSqliteAgainstDict.settings)
+TestPostgresAgainstDict.settings = settings(TestSqliteAgainstDict.settings, max_examples=20)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from duck_or.cache.contract import Kept, StoreInfo, expired
 
@@ -20,6 +21,15 @@ class DictStore:
 
     def put_many(self, items: Mapping[bytes, bytes], now: float) -> None:
         self.answers.update({key: Kept(body, now) for key, body in items.items()})
+
+    def add_many(self, items: Mapping[bytes, Kept]) -> int:
+        newer = {key: kept for key, kept in items.items() if kept.stored > self._stored(key)}
+        self.answers.update(newer)
+        return len(newer)
+
+    def entries(self) -> Iterator[Mapping[bytes, Kept]]:
+        if self.answers:
+            yield dict(self.answers)
 
     def delete_many(self, keys: Iterable[bytes]) -> int:
         return sum(self.answers.pop(key, None) is not None for key in keys)
@@ -48,6 +58,9 @@ class DictStore:
 
     def vacuum(self) -> None:
         return
+
+    def _stored(self, key: bytes) -> float:
+        return self.answers[key].stored if key in self.answers else -math.inf
 
     def close(self) -> None:
         return

@@ -228,3 +228,19 @@ def test_a_server_that_forgot_everything_hears_of_us_again(server: Server) -> No
     server.down_until = server.time + 1
     mine.look_up([B], NOW)
     assert other.look_up([B], NOW).elsewhere == {B}
+
+
+def test_after_a_long_outage_nobody_takes_over_what_others_still_have(server: Server) -> None:
+    """All of them were cut off, and the first to be back must not find the others dead."""
+    mine = worker(server, "one")
+    mine.look_up([A], NOW)
+    server.down_until = server.time + LIFETIME + 1
+    back_at = server.down_until
+
+    def sleep(seconds: float) -> None:
+        server.pass_time(seconds)
+        if server.time >= back_at + 1:
+            mine.tick()  # within a second of the server's return, everybody has tried again
+
+    other = SharedAnswers(server, Worker("two"), clock=lambda: server.time, sleep=sleep)
+    assert other.look_up([A, B], NOW) == Looked({}, frozenset([A]))
