@@ -1,19 +1,20 @@
 """What this process asked and what went wrong, newest kept: the rows behind openrouter_calls() and openrouter_errors().
 
-All is bounded. An answer taken from the cache costs its row next to nothing: key, model and tokens are worked out when
-somebody reads the log, for the newest ones, and are NULL where memory has let go of the answer. No entry holds the API
-key; the prompt is shown only where `log_prompts` is set.
+It may pass on what it is told to a file as well (see `calls_file`). All is bounded. An answer taken from the cache costs
+its row next to nothing: key, model and tokens are worked out when somebody reads the log, for the newest ones, and are NULL
+where memory has let go of the answer. No entry holds the API key; the prompt is shown only where `log_prompts` is set.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol
 
 from duck_or.cache.contract import Kept
 from duck_or.call_summary import CallSummary, summary_of
@@ -119,6 +120,18 @@ class FailedRow:
         }
 
 
+class Sink(Protocol):
+    """Whoever else is told. Called by several threads, the event loop's among them: must not wait for anything."""
+
+    def add(self, call: Call) -> None: ...
+
+    def add_hits(self, hits: CacheHits) -> None: ...
+
+    def add_failure(self, row: FailedRow) -> None: ...
+
+    def flush(self) -> bool: ...
+
+
 class CallLog:
     """The newest calls, cache hits and failures of this process, each bounded for itself: a hit never displaces what was
     paid for. Safe to use from several threads."""
@@ -131,18 +144,36 @@ class CallLog:
         self._failures: deque[FailedRow] = deque(maxlen=max_failures)
         self._hits = _Bounded(max_calls)
         self._detailed = _Bounded(max_details)
+        self._sink: Sink | None = None
+
+    def telling(self, sink: Sink | None) -> CallLog:
+        """The same log, for those of whose calls `sink` is to be told too."""
+        log = copy.copy(self)
+        log._sink = sink
+        return log
+
+    def flush(self) -> None:
+        """What was added by now is where the sink keeps it."""
+        if self._sink is not None:
+            self._sink.flush()
 
     def add(self, call: Call) -> None:
         self._calls.append(call)
+        if self._sink is not None:
+            self._sink.add(call)
 
     def add_hits(self, hits: CacheHits) -> None:
         with self._guard:
             self._hits.add(hits)
             for old in self._detailed.add(hits):
                 old.details = None
+        if self._sink is not None:
+            self._sink.add_hits(hits)
 
     def add_failure(self, row: FailedRow) -> None:
         self._failures.append(row)
+        if self._sink is not None:
+            self._sink.add_failure(row)
 
     def answered(self, max_hits: int = MAX_HITS_READ) -> Iterator[Call]:
         """Calls that brought an answer, then the newest cache hits whose answer is still at hand.

@@ -10,6 +10,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -18,14 +19,20 @@ from cachetools import LRUCache
 
 from duck_or.cache.guard import GuardedStore
 from duck_or.cache.memory import MemoryCache
+from duck_or.cache.opening import is_shared, open_shared
 from duck_or.cache.recall import Recall
+from duck_or.cache.sharing import SharedAnswers, Worker
 from duck_or.cache.sqlite_store import SqliteStore
 from duck_or.calls import call_log
+from duck_or.calls_file import calls_file
+from duck_or.cassette.player import Player
 from duck_or.engine.batch import Batch, Post, Statement, Terms
 from duck_or.engine.chunk import Asker
-from duck_or.engine.lanes import Limits, Membership
-from duck_or.engine.ledger import Ledger
+from duck_or.engine.lanes import Membership
+from duck_or.engine.ledger import Ledger, StoreGate
+from duck_or.engine.limits import Limits
 from duck_or.engine.loop_thread import loop_thread
+from duck_or.engine.shared_rate import StoreBucket
 from duck_or.engine.spending import Spending
 from duck_or.engine.store_thread import NoStore, StoreThread
 from duck_or.engine.survey import Sources
@@ -56,19 +63,23 @@ class Parts:
     pid: int = field(default_factory=os.getpid)
 
     def __post_init__(self) -> None:
-        settings = self.settings
+        settings = effective(self.settings)
         shares = memory_shares(settings)
-        self.store = guarded_store(settings)
-        self.membership = Membership(
-            endpoint_of(settings), Limits(settings.rate_limit, settings.max_in_flight)
+        worker = Worker()
+        player = None if settings.cassette is None else Player(settings.cassette, settings.base_url)
+        self.store = player or guarded_store(settings, worker)
+        self.bucket = shared_bucket(settings, worker)
+        self.membership = player or Membership(
+            endpoint_of(settings), Limits(settings.rate_limit, settings.max_in_flight, self.bucket)
         )
         self.models = ModelList(self._get)
         self.ledger = Ledger(
             memory=MemoryCache(shares.answers, settings.cache_ttl),
-            store=NoStore() if self.store is None else StoreThread(self.store, loop_thread().call),
-            calls=call_log(),
+            store=store_gate(self.store),
+            calls=call_log().telling(calls_file(settings.calls_file)),
             log_prompts=settings.log_prompts,
             spending=None if settings.budget_usd is None else Spending(settings.budget_usd),
+            base_url=settings.base_url,
         )
         self.recall = Recall(shares.recall)
         self.post = Post(self.ledger, self._submit, self.membership.withdraw)
@@ -98,7 +109,10 @@ class Parts:
     def close(self) -> None:
         """Take back what is under way, finish the writes, let go of what was remembered. Idempotent."""
         self.membership.leave(self.ledger)
+        if self.bucket is not None:
+            self.bucket.close()
         self.ledger.store.close()
+        self.ledger.calls.flush()
         # The process's log of calls refers to this memory; without a session nothing bounds how many of them there are.
         self.ledger.memory.clear()
         self.recall.clear()
@@ -107,9 +121,10 @@ class Parts:
         return template_of(options, self.settings.base_url, self.settings.model)
 
     def _submit(self, batch: Batch) -> None:
-        require_key(self.settings)
-        for spending in batch.budgets:
-            spending.prices = self.models.models()
+        if self.settings.cassette is None:
+            require_key(self.settings)
+            for spending in batch.budgets:
+                spending.prices = self.models.models()
         self.membership.submit(batch)
 
     def _get(self, path: str) -> RawResponse:
@@ -156,12 +171,41 @@ def terms_of(settings: Settings, stop_on_failure: bool) -> Terms:
     return Terms(settings.timeout, retry, stop_on_failure)
 
 
-def guarded_store(settings: Settings) -> GuardedStore | None:
-    if settings.cache_path is None:
+def effective(settings: Settings) -> Settings:
+    """A cassette is played by itself: nothing else is read or written, nothing grows old, and nothing costs anything."""
+    if settings.cassette is None:
+        return settings
+    return settings.overridden({"cache_path": None, "cache_ttl": None, "budget_usd": None})
+
+
+def store_gate(store: GuardedStore | SharedAnswers | Player | None) -> StoreGate:
+    """The way to a store from both sides: at once from the thread that asks, through its own thread from the event loop."""
+    if store is None:
+        return NoStore()
+    return store if isinstance(store, Player) else StoreThread(store, loop_thread().call)
+
+
+def guarded_store(settings: Settings, worker: Worker) -> GuardedStore | SharedAnswers | None:
+    place = settings.cache_path
+    if place is None:
         return None
-    return GuardedStore(
-        SqliteStore(settings.cache_path, ttl=settings.cache_ttl, max_bytes=settings.cache_max_bytes)
-    )
+    if is_shared(place):
+        return SharedAnswers(open_shared(str(place), settings.cache_ttl, settings.cache_max_bytes), worker)
+    return GuardedStore(SqliteStore(place, ttl=settings.cache_ttl, max_bytes=settings.cache_max_bytes))
+
+
+def shared_bucket(settings: Settings, worker: Worker) -> StoreBucket | None:
+    """Where the rate is kept for all machines that share a store; None where each process keeps its own."""
+    place = settings.cache_path
+    if not is_shared(place) or not settings.rate_limit:
+        return None
+    return StoreBucket(open_shared(str(place)), bucket_name(settings), worker, loop_thread().call)
+
+
+def bucket_name(settings: Settings) -> str:
+    """One bucket for each service and key, since that is what a service limits. The key cannot be told from it."""
+    said = f"{settings.base_url}\0{settings.api_key or ''}".encode()
+    return blake2b(said, digest_size=16).hexdigest()
 
 
 def endpoint_of(settings: Settings) -> Endpoint:

@@ -21,6 +21,9 @@ _FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+SERVERS = ("redis", "rediss", "valkey", "valkeys", "postgresql", "postgres")
+"""Schemes of the addresses that `cache_path` may be."""
+
 _LOOKS_LIKE_KEY = re.compile(r"\bsk-\w")
 
 
@@ -121,6 +124,28 @@ def file_path(value: Any) -> Path:
         raise ValueError from error
 
 
+def store_place(value: Any) -> Path | str:
+    """A file's path, or the address of a server that keeps answers for several machines."""
+    if not isinstance(value, str) or "://" not in value:
+        return file_path(value)
+    parts = urlsplit(header_text(value))
+    if parts.scheme not in SERVERS or not parts.hostname or parts.port == 0 or " " in value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def file_path_or_auto(value: Any) -> Path | str:
+    return "auto" if value == "auto" else file_path(value)
+
+
+def has_password(place: Path | str | None) -> bool:
+    """Whether a store's address holds a secret: its password, or whatever its options may say."""
+    if not isinstance(place, str):
+        return False
+    parts = urlsplit(place)
+    return parts.password is not None or "password" in parts.query
+
+
 def rate(value: Any) -> float | None:
     return number(value) or None
 
@@ -141,7 +166,10 @@ RULES = {
     "on_error": Rule("DUCK_OR_ON_ERROR", "one of raise, null, json", one_of("raise", "null", "json")),
     "transport": Rule("DUCK_OR_TRANSPORT", "one of openai, http", one_of("openai", "http")),
     "cache_path": Rule(
-        "DUCK_OR_CACHE", "the path of a file, or none to remember in memory only", file_path, optional=True
+        "DUCK_OR_CACHE",
+        "the path of a file, a redis:// or postgresql:// address, or none to remember in memory only",
+        store_place,
+        optional=True,
     ),
     "cache_ttl": Rule(
         "DUCK_OR_CACHE_TTL", "a number of seconds above 0, or none", positive, float, optional=True
@@ -151,6 +179,18 @@ RULES = {
         "a whole number of bytes, at least 1, or none",
         whole(1),
         int,
+        optional=True,
+    ),
+    "cassette": Rule(
+        "DUCK_OR_CASSETTE",
+        "the path of a file that `duck-or cache export` wrote, or none",
+        file_path,
+        optional=True,
+    ),
+    "calls_path": Rule(
+        "DUCK_OR_CALLS",
+        "the path of a file, auto for one beside the cache, or none to remember in memory only",
+        file_path_or_auto,
         optional=True,
     ),
     "memory_cache_bytes": Rule(
@@ -194,4 +234,13 @@ def displayed(setting: str, value: Any) -> str:
         return f"…{text[-4:]}" if len(text) >= 24 else "…"
     if setting in ("base_url", "site_url") and ("@" in text or "?" in text):
         return "'…'"  # a user's password or a key may stand in it
+    if setting == "cache_path" and "://" in text:
+        return repr(without_user(text))
     return repr(text) if isinstance(value, Path) else repr(value)
+
+
+def without_user(address: str) -> str:
+    """A server's address as it may be shown: neither user and password nor options."""
+    parts = urlsplit(address)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, place, parts.path, "", ""))

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn
 
 from duck_or.errors import SettingsError
-from duck_or.setting_rules import NO_VALUE, RULES, checked, displayed, parsed
+from duck_or.setting_rules import NO_VALUE, RULES, checked, displayed, has_password, parsed
 
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 CONFIG_VARIABLE = "DUCK_OR_CONFIG"
 CONFIG_SECTION = "openrouter"
+CALLS_FILE = "calls.sqlite"
 
 
 def default_cache_path() -> Path | None:
@@ -42,8 +43,11 @@ class Settings:
     rate_limit: requests per minute, None = unlimited. timeout: seconds, wall clock, one attempt. attempts:
     HTTP attempts per request. max_wait: seconds that a request may spend waiting between its attempts, in
     all. on_error: what a failed row becomes. transport: 'openai' is the client, 'http' is cheaper per call.
-    cache_path: None = memory only. cache_ttl: seconds, None = for ever. cache_max_bytes: size cap of that file,
+    cache_path: a file, or the address of a Redis or PostgreSQL server that many machines share, and with it the rate;
+    None = memory only. cache_ttl: seconds, None = for ever. cache_max_bytes: size cap of what is kept there,
     None = none: every answer in it was paid for, and a gigabyte holds about a million short ones.
+    cassette: a Parquet file that `duck-or cache export` wrote: answers come from it alone, no other cache, no key, no
+    network. calls_path: where calls are kept for `duck-or report`, 'auto' as `calls_file` says; None = memory only.
     memory_cache_bytes: 0 = none. budget_usd: None = no budget, 0 = only what is known already. site_url,
     app_name: for OpenRouter's attribution. log_prompts: whether openrouter_calls() keeps prompts. prefetch:
     whether `duck_or.connect` plans whole statements, 'off' asks chunk by chunk. progress: whether long work
@@ -60,9 +64,11 @@ class Settings:
     max_wait: float = 300.0
     on_error: Literal["raise", "null", "json"] = "raise"
     transport: Literal["openai", "http"] = "openai"
-    cache_path: Path | None = field(default_factory=default_cache_path)
+    cache_path: Path | str | None = field(default_factory=default_cache_path)
     cache_ttl: float | None = None
     cache_max_bytes: int | None = None
+    cassette: Path | None = None
+    calls_path: Path | Literal["auto"] | None = "auto"
     memory_cache_bytes: int = 256 * 2**20
     budget_usd: float | None = None
     site_url: str | None = None
@@ -81,14 +87,26 @@ class Settings:
         return f"Settings({', '.join(shown)})"
 
     def __reduce__(self) -> tuple[Callable[..., Settings], tuple[dict[str, Any]]]:
-        """A pickle may end up in a file or on another machine, so the key stays behind."""
-        return _unpickled, ({name: getattr(self, name) for name in RULES if name != "api_key"},)
+        """A pickle may end up in a file or on another machine, so what is secret stays behind."""
+        secret = {"api_key"} | ({"cache_path"} if has_password(self.cache_path) else set())
+        return _unpickled, ({name: getattr(self, name) for name in RULES if name not in secret},)
 
     def __copy__(self) -> Settings:
         return self  # immutable; and copying must not go through the pickle, which has no key
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Settings:
         return self
+
+    @property
+    def calls_file(self) -> Path | None:
+        """Where calls are kept. 'auto': beside the cache's file; where a server is the cache, in the user's cache directory;
+        nowhere without a cache or with a cassette, since who wants no file gets none."""
+        if self.calls_path != "auto":
+            return self.calls_path
+        if self.cassette is not None:
+            return None
+        cache = default_cache_path() if isinstance(self.cache_path, str) else self.cache_path
+        return cache and cache.with_name(CALLS_FILE)
 
     @classmethod
     def load(
@@ -243,5 +261,14 @@ def _refuse(name: str, known: list[str], where: str) -> NoReturn:
 
 
 def _unpickled(values: dict[str, Any]) -> Settings:
-    """The key comes from the environment of the process that unpickles."""
-    return Settings(**values, api_key=os.environ.get(RULES["api_key"].environment) or None)
+    """What is secret comes from the environment of the process that unpickles. Raises SettingsError."""
+    api_key = os.environ.get(RULES["api_key"].environment) or None
+    if "cache_path" not in values:
+        variable = RULES["cache_path"].environment
+        values = values | {"cache_path": os.environ.get(variable)}
+        if not values["cache_path"]:
+            raise SettingsError(
+                f"the address of the answers' store has a password, so it does not travel with the settings: "
+                f"set {variable} where they arrive"
+            )
+    return Settings(**values, api_key=api_key)

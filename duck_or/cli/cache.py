@@ -13,8 +13,10 @@ import click
 from duck_or.cli.wording import counted, moment, size
 
 if TYPE_CHECKING:
-    from duck_or.cache.contract import StoreInfo
-    from duck_or.cache.sqlite_store import SqliteStore
+    from datetime import datetime
+
+    from duck_or.cache.contract import Store, StoreInfo
+    from duck_or.cache.opening import Place
 
 
 @click.group(short_help="Look at the file that keeps answers, and tidy it.")
@@ -45,8 +47,11 @@ def info(path: Path | None) -> None:
 def clear(path: Path | None, yes: bool) -> None:
     """Remove every answer. What is asked again is paid for again."""
     with _store(path) as store:
-        entries = counted(store.info().entries, "answer")
-        if yes or click.confirm(f"Remove {entries} from {store.path}? Asking again costs again."):
+        found = store.info()
+        question = (
+            f"Remove {counted(found.entries, 'answer')} from {found.location}? Asking again costs again."
+        )
+        if yes or click.confirm(question):
             click.echo(f"{counted(store.clear(), 'answer')} removed.")
             store.vacuum()
         else:
@@ -83,6 +88,41 @@ def vacuum(path: Path | None) -> None:
         click.echo(f"{size(before)} before, {size(store.info().bytes_on_disk)} now.")
 
 
+@cache.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@path_option
+@click.option(
+    "--model", help="Only answers by this model, with or without the date in its name; * stands for anything."
+)
+@click.option(
+    "--since", type=click.DateTime(), help="Only answers that were stored then or later (local time)."
+)
+def export(file: Path, path: Path | None, model: str | None, since: datetime | None) -> None:
+    """Write answers to FILE, a cassette: a Parquet file with the columns key, stored, model and body.
+
+    With the setting cassette=FILE statements are answered from it alone, without a key and a network. Prompts and API keys
+    are not in it, the answers are. A FILE that is there is replaced.
+    """
+    from duck_or.cassette.transfer import Selection
+    from duck_or.cassette.transfer import export as write
+
+    with _store(path) as store:
+        count = write(store, file, Selection(model, None if since is None else since.timestamp()))
+    click.echo(f"{counted(count, 'answer')} in {file} ({size(file.stat().st_size)}).")
+
+
+@cache.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@path_option
+def import_(file: Path, path: Path | None) -> None:
+    """Put the answers of FILE, a cassette, among those that are kept. Of two answers to one request the newer one stays."""
+    from duck_or.cassette.transfer import import_into
+
+    with _store(path, new=True) as store:
+        imported = import_into(store, file)
+    click.echo(f"{counted(imported.new, 'answer')} new, {imported.known:,} there already.")
+
+
 def described(info: StoreInfo) -> list[tuple[str, str]]:
     """The lines of `cache info`: name and value."""
     lines = [
@@ -98,18 +138,21 @@ def described(info: StoreInfo) -> list[tuple[str, str]]:
 
 @contextmanager
 def _store(
-    path: Path | None, ttl: float | None = None, max_bytes: int | None = None
-) -> Iterator[SqliteStore]:
-    """The store at `path` or the settings' place. Ends the command where there is no file: looking must not make one."""
-    from duck_or.cache.sqlite_store import SqliteStore
+    path: Path | None, ttl: float | None = None, max_bytes: int | None = None, *, new: bool = False
+) -> Iterator[Store]:
+    """The store at `path` or the settings' place. Ends the command where there is none: looking must not make a file.
+
+    new: one may be made.
+    """
+    from duck_or.cache.opening import open_store
     from duck_or.settings import Settings
 
-    path = path or Settings.load().cache_path
-    if path is None:
+    place: Place | None = path or Settings.load().cache_path
+    if place is None:
         click.echo("Answers are kept in memory only (cache_path is none): there is no file.")
+        raise click.exceptions.Exit(1 if new else 0)
+    if isinstance(place, Path) and not new and not place.exists():
+        click.echo(f"There is no cache at {place} yet: the first answer makes it.")
         raise click.exceptions.Exit(0)
-    if not path.exists():
-        click.echo(f"There is no cache at {path} yet: the first answer makes it.")
-        raise click.exceptions.Exit(0)
-    with closing(SqliteStore(path, ttl=ttl, max_bytes=max_bytes)) as store:
+    with closing(open_store(place, ttl, max_bytes)) as store:
         yield store

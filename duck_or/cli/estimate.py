@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from duck_or.cli.exits import EXIT_CODES, CommandFailed
+from duck_or.cli.json_report import JSON_HELP, Report, facts, reported, sum_of
 from duck_or.cli.options import settings_option, statement_text
-from duck_or.cli.report import JSON_HELP, Report, facts, reported, sum_of
 from duck_or.wording import counted, rough_dollars, rough_time, span
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from duck_or.cli.demo import demo
 from duck_or.cli.doctor import doctor
 from duck_or.cli.estimate import estimate
 from duck_or.cli.exits import EXPECTED, Told, ending
+from duck_or.cli.report import report
 from duck_or.cli.run import run
 from duck_or.cli.simulate import simulate
 from duck_or.cli.sql import sql
@@ -40,5 +41,5 @@ def main() -> None:
     """Ask a language model about every row, from plain DuckDB SQL."""
 
 
-for command in (demo, sql, run, estimate, doctor, cache, simulate):
+for command in (demo, sql, run, estimate, report, doctor, cache, simulate):
     main.add_command(command)

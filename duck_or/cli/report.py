@@ -1,100 +1,143 @@
-"""What a run or an estimate of a script says for machines: one JSON object, also when it fails."""
+"""`duck-or report`: what was sent, what it cost and how long it took, at the terminal or as one HTML page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import re
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import orjson
 
-from duck_or.cli.exits import EXPECTED, Told, ending
-from duck_or.stats import Stats
+from duck_or.cli.exits import CommandFailed
+from duck_or.cli.options import settings_option
+from duck_or.cli.wording import size
 
 if TYPE_CHECKING:
-    from duck_or.cli.rehearsal import Left
-    from duck_or.cli.script import Step
-    from duck_or.statements.estimate import Estimate
+    import duckdb
 
-COUNTED = ("requests", "cache_hits", "joined", "sent", "failed", "rejected", "retries")
-SUMMED = ("rows", "requests", "already_answered", "to_send", "rejected", "prompt_tokens")
+    from duck_or.report.figures import Figures
+    from duck_or.settings import Settings
 
-JSON_HELP = """\b
---json prints one object:
-  statements     [{number, line, kind, rows, seconds, requests, cache_hits, joined, sent, failed, rejected, retries,
-                 prompt_tokens, completion_tokens, cost_usd, estimate}] of those that were begun
-  totals         the same counters for all of them; null where nothing was run
-  estimate       with --estimate {rows, requests, already_answered, to_send, rejected, prompt_tokens,
-                 completion_tokens, cost_usd, minutes, complete}, ranges as [low, high], else null
-  not_estimated  [{statement, reason}] of those that need what an earlier one would write, or end the estimate
-  error          {code, message, statement}, else null
-  exit_code      as below
-"""
+LENGTHS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AGE = re.compile(r"(\d{1,6})([mhdw])")
+
+MISSING_LIBRARY = (
+    'the page needs Altair: pip install "duck_or[report]". Without --html the report needs nothing more'
+)
 
 
-@dataclass(slots=True)
-class Report:
-    """Filled in while things happen. current: the number of the statement that is at work."""
-
-    statements: list[dict[str, Any]] = field(default_factory=list)
-    totals: dict[str, Any] | None = None
-    estimate: dict[str, Any] | None = None
-    left: list[Left] = field(default_factory=list)
-    current: int | None = None
-
-    def as_json(self, error: Told | None) -> str:
-        found = {
-            "statements": self.statements,
-            "totals": self.totals,
-            "estimate": self.estimate,
-            "not_estimated": [{"statement": left.step.number, "reason": left.reason} for left in self.left],
-            "error": error and {"code": error.code, "message": error.message, "statement": self.current},
-            "exit_code": error.exit_code if error else 0,
-        }
-        return orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()
-
-
-@contextmanager
-def reported(as_json: bool) -> Iterator[Report]:
-    """Print the report at the end of what is done inside, if it is wanted; an error goes on its way afterwards."""
-    report = Report()
-    try:
-        yield report
-    except EXPECTED as error:
-        if as_json:
-            click.echo(report.as_json(ending(error)))
-        raise
-    if as_json:
-        click.echo(report.as_json(None))
-
-
-def facts(step: Step) -> dict[str, Any]:
-    return {"number": step.number, "line": step.line, "kind": step.kind}
-
-
-def counters(stats: Stats) -> dict[str, Any]:
-    """What a statement, or all of them, asked and paid."""
-    names = (*COUNTED, "prompt_tokens", "completion_tokens", "cost_usd")
-    return {name: getattr(stats, name) for name in names}
-
-
-def sum_of(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    """Several statements' estimates as one. What two of them ask is counted for each: only running them could tell."""
-    return {
-        **{name: sum(getattr(each, name) for each in estimates) for name in SUMMED},
-        "completion_tokens": _added([each.completion_tokens for each in estimates]),
-        "cost_usd": _added([each.cost_usd for each in estimates]),
-        "minutes": _added([each.minutes for each in estimates]),
-        "complete": all(each.complete for each in estimates),
-    }
-
-
-def _added(ranges: Sequence[tuple[float, float | None] | None]) -> tuple[float, float | None] | None:
-    """The ranges' sum: without a high end where one of them has none, None where one is not known."""
-    if None in ranges:
+def moment_of(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """`7d`, or a date and time in ISO 8601 (local unless it says otherwise) → seconds since the epoch."""
+    if text is None:
         return None
-    known = [each for each in ranges if each is not None]
-    highs = [high for _, high in known if high is not None]
-    return sum(low for low, _ in known), sum(highs) if len(highs) == len(known) else None
+    age = _AGE.fullmatch(text.strip())
+    if age is not None:
+        return time.time() - int(age[1]) * LENGTHS[age[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise click.BadParameter(
+            f"{text!r} is neither an age, such as 30m, 12h, 7d or 4w, nor a date, such as 2026-01-31"
+        ) from error
+
+
+@click.command(short_help="Say what was asked and what it cost.")
+@click.argument("calls", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page with charts to this file instead.",
+)
+@click.option(
+    "--since", callback=moment_of, metavar="WHEN", help="Only calls since then: 12h, 7d, 4w, or a date."
+)
+@click.option("--model", "models", multiple=True, help="Only calls of this model. May be repeated.")
+@settings_option
+def report(
+    calls: Path | None,
+    html: Path | None,
+    since: float | None,
+    models: tuple[str, ...],
+    overrides: dict[str, object],
+) -> None:
+    """Spend over time, cost by model and provider, latency, what the cache saved, errors and tokens.
+
+    CALLS is a file of calls; without it, the one that the settings name (calls_path, DUCK_OR_CALLS). It may also be what
+    COPY (FROM openrouter_calls()) TO 'calls.parquet' wrote, as .parquet, .csv or .json.
+    """
+    from duck_or.cli.connection import connected
+    from duck_or.report.figures import Wanted, figures
+    from duck_or.settings import Settings
+
+    settings = Settings.load(overrides)
+    path = calls or settings.calls_file
+    with connected(":memory:", quiet=True) as con:
+        _load(con, path, needed=calls is not None)
+        found = figures(con, Wanted(since, models))
+        nothing = _why_nothing(con, path, settings) if found.totals.empty else ""
+    source = f"From {path}" if path else "From nowhere: calls are kept in memory only"
+    if html is None:
+        _print(found, source, nothing)
+    else:
+        _write(html, found, source, nothing)
+
+
+def _load(con: duckdb.DuckDBPyConnection, path: Path | None, needed: bool) -> None:
+    """needed: the file was named, so that its absence is an error."""
+    from duck_or.report.source import NotCalls, load, load_nothing
+
+    try:
+        if path is None or not (needed or path.exists()):
+            load_nothing(con)
+        else:
+            load(con, path)
+    except NotCalls as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _why_nothing(con: duckdb.DuckDBPyConnection, path: Path | None, settings: Settings) -> str:
+    if path is None:
+        cause = (
+            "calls_path is none"
+            if settings.calls_path is None
+            else "there is no cache file to keep them beside"
+        )
+        return (
+            f"Calls are kept in memory only, since {cause}: set DUCK_OR_CALLS to a file, or name a file that "
+            "COPY (FROM openrouter_calls()) TO 'calls.parquet' wrote."
+        )
+    if not path.exists():
+        return (
+            f"There is no file {path} yet: the first request makes it. A session with a cache_path of its own keeps its "
+            "calls beside that, in calls.sqlite: name it here to see them."
+        )
+    [(rows, newest)] = con.execute(
+        "SELECT count(*), strftime(max(time), '%Y-%m-%d %H:%M') FROM call"
+    ).fetchall()
+    if rows:
+        return f"None of the calls in {path} is so new and of such a model; the newest is of {newest}."
+    return f"There are no calls in {path} yet."
+
+
+def _print(found: Figures, source: str, nothing: str) -> None:
+    from rich.console import Console
+
+    from duck_or.report.text import print_report
+
+    print_report(Console(), found, source, nothing)
+
+
+def _write(html: Path, found: Figures, source: str, nothing: str) -> None:
+    try:
+        from duck_or.report.page import page
+    except ImportError as error:
+        raise CommandFailed(MISSING_LIBRARY) from error
+
+    text = page(found, source, datetime.now().strftime("%Y-%m-%d %H:%M"), nothing)
+    try:
+        html.write_text(text, "utf-8")
+    except OSError as error:
+        raise CommandFailed(f"cannot write {html}: {error.strerror}") from error
+    click.echo(f"{html} written, {size(len(text))}.")

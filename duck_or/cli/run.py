@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from duck_or.cli.exits import EXIT_CODES, CommandFailed
+from duck_or.cli.json_report import JSON_HELP, Report, counters, facts, reported
 from duck_or.cli.options import rows_option, settings_option
-from duck_or.cli.report import JSON_HELP, Report, counters, facts, reported
 from duck_or.cli.wording import counted, since, summary_line
 from duck_or.wording import rough_time
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from cachetools import LRUCache
 
 from duck_or.errors import Cancelled, RequestFailed, StatementStopped
+from duck_or.observation import observer_of
 from duck_or.outcome import Action, Completion, Failure, Outcome
 from duck_or.request import Request
 
@@ -59,6 +60,7 @@ class Statement:
         self._prepaid = 0
         self.stopped: Failure | None = None
         self.cancelled = False
+        self.observer = observer_of(self)
 
     def stop(self, failure: Failure) -> None:
         """Nothing further is sent for this statement. The first reason stays."""

@@ -30,7 +30,8 @@ def running(statement: Statement, clock: Callable[[], float] = time.monotonic) -
         _inside[statement] += 1
         _running_until[statement] = math.inf
     try:
-        yield
+        with statement.observer:
+            yield
     finally:
         _leave(statement, clock())
 

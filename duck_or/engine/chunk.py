@@ -58,6 +58,7 @@ class Asker:
         """Raises RequestFailed where a failure ends the statement."""
         statement.check()
         with running(statement):
+            statement.observer.count(rows=sum(group.total for group in groups))
             found = self.sources.survey(groups, statement)
             # Not counted where all is recalled: a statement that runs again need not know.
             rows = [] if found.recalled_all else [count for group in groups for count in group.rows()]
@@ -68,6 +69,7 @@ class Asker:
     def repeat(self, repeated: Repeated, statement: Statement) -> None:
         """Enter a chunk that the caller had kept the answers of. Raises as `answer` does."""
         statement.check()
+        statement.observer.count(rows=repeated.rows)
         self._enter_texts(*repeated, statement)
 
     # --- counting ----------------------------------------------------------------------------------------------------
@@ -89,6 +91,7 @@ class Asker:
             return
         template, ledger = self.sources.template(options), self.post.ledger
         ledger.stats.add(memory_hits=left)
+        statement.observer.count(cached=left)
         if count > claimed:
             ledger.log_hits(
                 template.model,
@@ -98,10 +101,10 @@ class Asker:
 
     def _enter_found(self, found: Findings, statement: Statement, rows: Sequence[int]) -> None:
         ledger = self.post.ledger
-        ledger.stats.add(
-            rejected=sum(rows[place.cell] for place in found.rejected),
-            joined=statement.claim(_rows(found, found.repeated, rows)),
-        )
+        rejected = sum(rows[place.cell] for place in found.rejected)
+        joined = statement.claim(_rows(found, found.repeated, rows))
+        ledger.stats.add(rejected=rejected, joined=joined)
+        statement.observer.count(rejected=rejected, joined=joined)
         for place in found.rejected:
             failure = found.cells[place.cell]
             assert isinstance(failure, Failure)
@@ -112,6 +115,7 @@ class Asker:
                 left = statement.claim(read)
                 hits = [found.requests[key] for key in outcomes][read - left :]
                 ledger.enter_hits(counter, hits, left)  # type: ignore[arg-type]  # two of its literals
+                statement.observer.count(cached=left)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -142,7 +146,9 @@ class Asker:
         """Fill the cells that nobody knew, with one batch."""
         outcomes = self._send(requests, statement, terms)
         keys = [request.key for request in requests]
-        self.post.ledger.stats.add(joined=_rows(found, keys, rows) - len(requests))
+        joined = _rows(found, keys, rows) - len(requests)
+        self.post.ledger.stats.add(joined=joined)
+        statement.observer.count(joined=joined)
         for key, outcome in zip(keys, outcomes, strict=True):
             self.sources.fill(found.places[key], outcome, found.cells)
         return outcomes

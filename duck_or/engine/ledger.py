@@ -47,6 +47,7 @@ class Ledger:
     stats: StatsCounter = field(default_factory=StatsCounter)
     log_prompts: bool = False
     spending: Spending | None = None
+    base_url: str = ""
     wall_clock: Callable[[], float] = time.time
 
     def enter_hits(
@@ -76,6 +77,7 @@ class Ledger:
         call = self._call(flight, outcome, latency)
         self._count(call, outcome)
         self.calls.add(call)
+        flight.owner.statement.observer.landed(call, flight.request, outcome, self.base_url)
         if isinstance(outcome, Failure):
             self.calls.add_failure(FailedRow(call.time, outcome, call.model, call.cache_key))
 

@@ -64,7 +64,7 @@ def test_answers_still_arrive_and_it_is_said_once(
     path = tmp_path / "place" / "cache.sqlite"
     path.parent.mkdir()
     with trouble(path):  # type: ignore[attr-defined]
-        bridge = connect(cache_path=path)
+        bridge = connect(cache_path=path, calls_path=None)
         for _ in range(2):
             assert bridge.value(ASKED) == 20
         stats = bridge.session.stats()

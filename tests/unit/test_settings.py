@@ -100,6 +100,8 @@ TEXTS: dict[str, tuple[str, object]] = {
     "on_error": ("json", "json"),
     "transport": ("http", "http"),
     "cache_path": ("a.sqlite", Path("a.sqlite").absolute()),
+    "cassette": ("a.parquet", Path("a.parquet").absolute()),
+    "calls_path": ("a.sqlite", Path("a.sqlite").absolute()),
     "cache_ttl": ("3600", 3600),
     "cache_max_bytes": ("1000", 1000),
     "memory_cache_bytes": ("0", 0),
@@ -304,15 +306,8 @@ def test_a_pickle_holds_no_key_and_everything_else() -> None:
 
 def test_the_process_that_unpickles_brings_its_own_key() -> None:
     pickled = pickle.dumps(load(api_key=KEY, cache_path=None))
-    program = f"import pickle; print(pickle.loads({pickled!r}).api_key)"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"OPENROUTER_API_KEY": "theirs", "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "theirs"
+    there = unpickled_elsewhere(pickled, "it.api_key", OPENROUTER_API_KEY="theirs")
+    assert there.stdout.strip() == "theirs"
 
 
 def test_a_copy_keeps_the_key() -> None:
@@ -347,3 +342,47 @@ def test_importing_settings_imports_neither_the_config_reader_nor_the_client() -
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+SHARED = "redis://localhost:6379/0"
+SECRET = "postgresql://anna:geheim@db.example.org/answers?sslmode=require"
+
+
+@pytest.mark.parametrize("address", [SHARED, SECRET, "rediss://cache.example.org", "valkey://[::1]:6379"])
+def test_the_answers_may_be_kept_by_a_server(address: str) -> None:
+    assert load(cache_path=address).cache_path == address
+    assert load({"DUCK_OR_CACHE": address}).cache_path == address
+
+
+@pytest.mark.parametrize(
+    "address", ["mysql://localhost", "redis://", "redis://host:0", "redis://ho st", "http://localhost:6379"]
+)
+def test_an_address_that_no_store_has_is_refused(address: str) -> None:
+    with pytest.raises(SettingsError, match="cache_path must be the path of a file, a redis://"):
+        load(cache_path=address)
+
+
+def test_a_stores_password_never_shows() -> None:
+    settings = load(cache_path=SECRET)
+    assert "geheim" not in repr(settings)
+    assert "anna" not in repr(settings)
+    assert "postgresql://db.example.org/answers" in repr(settings)
+    shown = {row.name: row.value for row in explain({"cache_path": SECRET}, {})}
+    assert "geheim" not in shown["cache_path"]
+
+
+def unpickled_elsewhere(pickled: bytes, expression: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Evaluate an expression about the settings `it` in a process with this environment."""
+    program = f"import pickle; it = pickle.loads({pickled!r}); print({expression})"
+    environ["PYTHONPATH"] = ":".join(sys.path)
+    return subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True)
+
+
+def test_a_stores_address_travels_but_not_its_password() -> None:
+    assert pickle.loads(pickle.dumps(load(cache_path=SHARED))).cache_path == SHARED
+    pickled = pickle.dumps(load(cache_path=SECRET))
+    assert b"geheim" not in pickled
+    there = unpickled_elsewhere(pickled, "it.cache_path", DUCK_OR_CACHE=SECRET)
+    assert there.stdout.strip() == SECRET
+    nowhere = unpickled_elsewhere(pickled, "it.cache_path")
+    assert "set DUCK_OR_CACHE where they arrive" in nowhere.stderr
