@@ -14,6 +14,8 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict, dataclass, fields, replace
 
+from duck_or.html import facts_table
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -45,6 +47,10 @@ class Stats:
 
     def __str__(self) -> str:
         return "\n".join(f"{name:>18}  {value:,}" for name, value in self.as_dict().items() if value)
+
+    def _repr_html_(self) -> str:
+        counted = [(name, f"{value:,}") for name, value in self.as_dict().items() if value]
+        return facts_table("Stats" if counted else "Stats: nothing was asked yet", counted, figures=True)
 
 
 DERIVED = ("requests", "cache_hits", "under_way")

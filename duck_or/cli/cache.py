@@ -1,4 +1,4 @@
-"""`duck-or cache`: look at the file that keeps answers, and tidy it."""
+"""`duck-or cache`: look at what keeps answers, a file or a server, and tidy it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,30 @@ if TYPE_CHECKING:
 
 @click.group(short_help="Look at the file that keeps answers, and tidy it.")
 def cache() -> None:
-    """The file that keeps answers: every one in it was paid for."""
+    """Where answers are kept, a file or a server: every one was paid for."""
 
 
 def path_option(command: click.decorators.FC) -> click.decorators.FC:
     return click.option(
         "--path",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="The file; by default the one of the settings (cache_path, DUCK_OR_CACHE).",
+        metavar="PLACE",
+        callback=lambda context, option, value: None if value is None else _place(value),
+        help="The file or the server's address; by default that of the settings (cache_path, DUCK_OR_CACHE).",
     )(command)
+
+
+def _place(value: str) -> Place:
+    from duck_or.setting_rules import store_place
+
+    try:
+        return store_place(value)
+    except ValueError:
+        raise click.BadParameter("neither a file's path nor a redis:// or postgresql:// address") from None
 
 
 @cache.command()
 @path_option
-def info(path: Path | None) -> None:
+def info(path: Place | None) -> None:
     """Say where the file is, how many answers it keeps and since when."""
     with _store(path) as store:
         for name, value in described(store.info()):
@@ -44,7 +54,7 @@ def info(path: Path | None) -> None:
 @cache.command()
 @path_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def clear(path: Path | None, yes: bool) -> None:
+def clear(path: Place | None, yes: bool) -> None:
     """Remove every answer. What is asked again is paid for again."""
     with _store(path) as store:
         found = store.info()
@@ -64,7 +74,7 @@ def clear(path: Path | None, yes: bool) -> None:
     "--ttl", type=click.FloatRange(0, min_open=True), help="Seconds; by default the setting cache_ttl."
 )
 @click.option("--max-bytes", type=click.IntRange(1), help="Size cap; by default the setting cache_max_bytes.")
-def prune(path: Path | None, ttl: float | None, max_bytes: int | None) -> None:
+def prune(path: Place | None, ttl: float | None, max_bytes: int | None) -> None:
     """Remove what is past its time and, the oldest first, what is over the size cap."""
     from duck_or.settings import Settings
 
@@ -80,7 +90,7 @@ def prune(path: Path | None, ttl: float | None, max_bytes: int | None) -> None:
 
 @cache.command()
 @path_option
-def vacuum(path: Path | None) -> None:
+def vacuum(path: Place | None) -> None:
     """Give the space of removed answers back to the file system."""
     with _store(path) as store:
         before = store.info().bytes_on_disk
@@ -97,7 +107,7 @@ def vacuum(path: Path | None) -> None:
 @click.option(
     "--since", type=click.DateTime(), help="Only answers that were stored then or later (local time)."
 )
-def export(file: Path, path: Path | None, model: str | None, since: datetime | None) -> None:
+def export(file: Path, path: Place | None, model: str | None, since: datetime | None) -> None:
     """Write answers to FILE, a cassette: a Parquet file with the columns key, stored, model and body.
 
     With the setting cassette=FILE statements are answered from it alone, without a key and a network. Prompts and API keys
@@ -114,7 +124,7 @@ def export(file: Path, path: Path | None, model: str | None, since: datetime | N
 @cache.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @path_option
-def import_(file: Path, path: Path | None) -> None:
+def import_(file: Path, path: Place | None) -> None:
     """Put the answers of FILE, a cassette, among those that are kept. Of two answers to one request the newer one stays."""
     from duck_or.cassette.transfer import import_into
 
@@ -126,7 +136,7 @@ def import_(file: Path, path: Path | None) -> None:
 def described(info: StoreInfo) -> list[tuple[str, str]]:
     """The lines of `cache info`: name and value."""
     lines = [
-        ("file", info.location),
+        ("place", info.location),
         ("answers", f"{info.entries:,}"),
         ("on disk", f"{size(info.bytes_on_disk)} ({size(info.bytes_of_answers)} uncompressed)"),
         ("format", f"version {info.schema_version}"),
@@ -138,7 +148,7 @@ def described(info: StoreInfo) -> list[tuple[str, str]]:
 
 @contextmanager
 def _store(
-    path: Path | None, ttl: float | None = None, max_bytes: int | None = None, *, new: bool = False
+    path: Place | None, ttl: float | None = None, max_bytes: int | None = None, *, new: bool = False
 ) -> Iterator[Store]:
     """The store at `path` or the settings' place. Ends the command where there is none: looking must not make a file.
 
@@ -147,7 +157,7 @@ def _store(
     from duck_or.cache.opening import open_store
     from duck_or.settings import Settings
 
-    place: Place | None = path or Settings.load().cache_path
+    place = path or Settings.load().cache_path
     if place is None:
         click.echo("Answers are kept in memory only (cache_path is none): there is no file.")
         raise click.exceptions.Exit(1 if new else 0)

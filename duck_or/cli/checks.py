@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -137,6 +138,18 @@ def cache(info: StoreInfo | None) -> Finding:
         "cache",
         f"{info.location}: {counted(info.entries, 'answer')}, {size(info.bytes_on_disk)}, writable",
     )
+
+
+def calls(path: Path, problems: list[str]) -> Finding:
+    """What became of an attempt to write to the calls file."""
+    if problems:
+        return Finding("note", "calls", problems[0])
+    return Finding("ok", "calls", f"{path}: writable; duck-or report shows what is in it")
+
+
+def cassette(path: Path, answers: int) -> Finding:
+    said = f"{path}: {counted(answers, 'answer')}; no service is asked, nothing is sent and nothing is kept"
+    return Finding("ok", "cassette", said, "unset DUCK_OR_CASSETTE to ask the service again")
 
 
 def settings_table(explained: Iterable[Explained]) -> list[str]:

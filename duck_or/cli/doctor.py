@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -52,6 +53,9 @@ def _findings(explained: list[Explained]) -> Iterator[Finding]:
     from duck_or.settings import Settings
 
     settings = Settings.load()
+    if settings.cassette is not None:  # nothing else is asked, read or written then
+        yield _cassette(settings.cassette)
+        return
     yield checks.key(settings, explained)
     membership = Membership(endpoint_of(settings), Limits(None, 1))
     try:
@@ -59,6 +63,29 @@ def _findings(explained: list[Explained]) -> Iterator[Finding]:
     finally:
         membership.leave()
     yield _cache(settings)
+    if settings.calls_file is not None:
+        yield _calls(settings.calls_file)
+
+
+def _cassette(path: Path) -> Finding:
+    from duck_or.cache.contract import StoreError
+    from duck_or.cassette import parquet
+    from duck_or.cli import checks
+
+    try:
+        return checks.cassette(path, parquet.check(path))
+    except StoreError as error:
+        return checks.Finding("wrong", "cassette", str(error))
+
+
+def _calls(path: Path) -> Finding:
+    """Writes nothing down, which is enough to find out whether it could."""
+    from duck_or.calls_file import CallsFile
+    from duck_or.cli import checks
+
+    problems: list[str] = []
+    CallsFile(path, report=problems.append).try_writing()
+    return checks.calls(path, problems)
 
 
 def _asked(settings: Settings, membership: Membership) -> Iterator[Finding]:
@@ -82,12 +109,16 @@ def _asked(settings: Settings, membership: Membership) -> Iterator[Finding]:
 def _cache(settings: Settings) -> Finding:
     """Writes an entry and takes it away again: only that proves that the file can be written to."""
     from duck_or.cache.contract import StoreError
-    from duck_or.cache.sqlite_store import SqliteStore
+    from duck_or.cache.opening import open_store
     from duck_or.cli import checks
 
     if settings.cache_path is None:
         return checks.cache(None)
-    store, probe = SqliteStore(settings.cache_path), os.urandom(32)
+    try:
+        store = open_store(settings.cache_path)
+    except SettingsError as error:  # its client is not installed
+        return checks.Finding("wrong", "cache", str(error))
+    probe = os.urandom(32)
     try:
         store.put_many({probe: b"{}"}, time.time())
         store.delete_many([probe])

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 from types import TracebackType
@@ -206,7 +206,8 @@ class Progress:
         with self._guard:
             self._entered -= 1
             if not self._entered:
-                words = line(self._last, None, None) if self._last else ""
+                # Nothing is waited for any more: what is in flight is over, or was taken back.
+                words = line(replace(self._last, in_flight=0), None, None) if self._last else ""
                 self._touch(partial(self._surface.close, words if error is None else f"stopped · {words}"))
 
     @property

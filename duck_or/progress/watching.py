@@ -30,10 +30,15 @@ class Watched:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._update()  # the words to remember it by speak of the end, not of the last look
         self._progress.__exit__(kind, error, trace)
 
     def look(self) -> None:
-        if self._progress.due and self._before is not None:
+        if self._progress.due:
+            self._update()
+
+    def _update(self) -> None:
+        if self._before is not None:
             self._progress.update(figures_between(self._before, self._stats(), self._budget_usd))
 
 

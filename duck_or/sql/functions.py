@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from duck_or.cache.recall import Recall
-from duck_or.engine.batch import stop_error
-from duck_or.engine.chunk import Answered, Group
-from duck_or.errors import ArgumentError, SessionClosed
-from duck_or.outcome import Failure
-from duck_or.session import OnError, SessionCore, memory_shares
-from duck_or.sql import columns
+from duck_or.errors import SessionClosed
+from duck_or.session import OnError, SessionCore
 from duck_or.sql.attachments import attachment_functions
 from duck_or.sql.callables import Function
-from duck_or.sql.columns import Column, Refuse
 from duck_or.sql.family import TRY
+from duck_or.sql.kinds import KINDS, RESPONSES, Kind, Memories, Route, desk_of
 from duck_or.sql.named import NAMED_TABLES, named_functions
 from duck_or.sql.pages import Pages
 from duck_or.sql.plans import Plans, mark_in
 from duck_or.sql.positional import json_arguments
-from duck_or.sql.reducing import reducing
+from duck_or.sql.reducing import Answer
 from duck_or.sql.tables import ESTIMATE, TABLES, Table
-from duck_or.sql.vectors import NO_OPTIONS, Desk, Vector, answer_rows, flat, json_vector
+from duck_or.sql.vectors import NO_OPTIONS, Vector, answer_rows, flat, json_vector
 
 _numbers = count(1)
 
@@ -44,8 +40,7 @@ class Slot:
     def __init__(self) -> None:
         self.number = next(_numbers)
         self.session: SessionCore | None = None
-        self.pages = Pages(0)
-        self.values = Recall(0)
+        self.memories = Memories(Pages(0), Recall(0))
         self.plans = Plans()
         self.estimate: Callable[[str], Mapping[str, Any]] | None = None
         self.prefix = ""
@@ -55,8 +50,7 @@ class Slot:
     def enter(self, session: SessionCore) -> SessionCore | None:
         """Put `session` in; returns the one before."""
         previous, self.session = self.session, session
-        shares = memory_shares(session.settings)
-        self.pages, self.values = Pages(shares.pages), Recall(shares.values)
+        self.memories = Memories.of(session.settings)
         return previous
 
     @contextmanager
@@ -95,29 +89,8 @@ def functions(slot: Slot) -> list[Function]:
     ]
 
 
-class Kind(NamedTuple):
-    """A kind of Python function behind the macros. returns: its DuckDB type. failing: what a try_ form does with a failure.
-    column: how the outcomes become values. reduces: whether its rows are lists that are reduced in levels."""
-
-    name: str
-    returns: str
-    failing: OnError
-    column: Callable[[bool, SessionCore, Refuse, Recall], Column]
-    reduces: bool = False
-
-
-RESPONSES = Kind("chat_completions", "JSON", "json", lambda as_null, *_: columns.responses(as_null))
-TEXTS = Kind(
-    "ask", "VARCHAR", "null", lambda _, session, refuse, known: columns.texts(session.template, refuse, known)
-)
-VECTORS = Kind(
-    "embed", "FLOAT[]", "null", lambda _, session, refuse, __: columns.vectors(session.template, refuse)
-)
-REDUCED = TEXTS._replace(name="reduce", reduces=True)
-
-
 def _asking(slot: Slot) -> Iterator[Function]:
-    for kind in (RESPONSES, TEXTS, VECTORS, REDUCED):
+    for kind in KINDS:
         packed = ("JSON", "JSON", "BIGINT")
         yield Function(f"__duck_or_{kind.name}", _answering(slot, kind, None), packed, kind.returns)
         yield Function(
@@ -134,32 +107,16 @@ def _answering(
         identity = None if statement is None else flat(statement)[0].as_py()
         mark = mark_in(identity)
         plan = mark and slot.plans.find(mark.plan)
-        answer: Callable[[Sequence[Group]], Answered] = partial(
-            session.answer, statement=identity, on_error=mode
-        )
-        repeat = partial(session.repeat, statement=identity)
+        answer: Answer = partial(session.answer, statement=identity, on_error=mode)
+        route = Route(answer, partial(session.repeat, statement=identity))
         if mark is not None and plan is not None:
             answer = partial(plan.answer, mark.number, on_error=mode)
-            repeat = partial(plan.repeat, mark.number)
-        refuse = partial(_refuse, session, mode, counts=plan is None or not plan.collects)
-        if kind.reduces:
-            answer = reducing(answer, session.context_length, refuse)
-        column = kind.column(mode == "null", session, refuse, slot.values)
-        if slot.is_mute:
-            values = pa.nulls(len(rows), column.type)
-        else:
-            desk = Desk(answer, repeat, slot.pages, column, session.resolve)
-            values = answer_rows(rows, options, desk)
+            route = Route(answer, partial(plan.repeat, mark.number), counts=not plan.collects)
+        desk = desk_of(kind, session, mode, route, slot.memories)
+        values = pa.nulls(len(rows), desk.column.type) if slot.is_mute else answer_rows(rows, options, desk)
         return json_vector(values) if kind.returns == "JSON" else values
 
     return answering
-
-
-def _refuse(session: SessionCore, mode: OnError, failure: Failure, *, counts: bool) -> None:
-    if counts:
-        session.enter_failure(failure)
-    if mode == "raise":
-        raise ArgumentError(failure.message) if failure.code == ArgumentError.code else stop_error(failure)
 
 
 def _key(slot: Slot) -> Callable[[Vector, Vector], pa.Array]:

@@ -27,11 +27,11 @@ def json_arguments(columns: Sequence[Vector]) -> tuple[pa.Array, pa.Array]:
             f"chat_completions takes 1 to {len(ARGUMENTS)} arguments, got {len(columns)}: {', '.join(ARGUMENTS)}"
         )
     messages = pa.array(
-        [None if value is None else _text(value) for value in _values(columns[0])], pa.string()
+        [None if value is None else json_text(value) for value in _values(columns[0])], pa.string()
     )
     names = ARGUMENTS[1 : len(columns)]
     rows = zip(*map(_values, columns[1:]), strict=True)
-    options = [_text(dict(zip(names, row, strict=True))) for row in rows] or ["{}"] * len(messages)
+    options = [json_text(dict(zip(names, row, strict=True))) for row in rows] or ["{}"] * len(messages)
     return messages, pa.array(options, pa.string())
 
 
@@ -40,7 +40,8 @@ def _values(column: Vector) -> list[Any]:
     return values
 
 
-def _text(value: object) -> str:
+def json_text(value: object) -> str:
+    """A native value as JSON, as DuckDB's to_json would write it. Raises ArgumentError."""
     try:
         return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:  # a map's key that is no text; NaN or an infinity

@@ -46,20 +46,37 @@ def install(con: duckdb.DuckDBPyConnection, session: SessionCore) -> Slot:
             _create_macros(con, cursor, slot)
         finally:
             cursor.close()
-    if previous is not None:
+    if previous is not None and previous is not session:
         previous.close()
     stop_on_ctrl_c()
     return slot
 
 
-def _slot(cursor: duckdb.DuckDBPyConnection) -> Slot:
-    """The instance's slot; the functions are created the first time."""
+def name_on(con: duckdb.DuckDBPyConnection, slot: Slot) -> None:
+    """Let one more connection of the slot's database use all names, bare and with named arguments."""
+    with _guard:
+        if not _in_memory(con):
+            _run_bare_macros(con, "CREATE OR REPLACE TEMP MACRO", slot)
+
+
+def session_on(con: duckdb.DuckDBPyConnection) -> SessionCore | None:
+    """The session that answers on a connection's database; None where none was registered."""
+    with con.cursor() as cursor:  # an open result of `con` stays as it is
+        slot = _slot_of(cursor)
+    return None if slot is None else slot.session
+
+
+def _slot_of(cursor: duckdb.DuckDBPyConnection) -> Slot | None:
     known = cursor.execute(
         "SELECT count(*) FROM duckdb_functions() WHERE function_name = '__duck_or_slot'"
     ).fetchall()
-    if known[0][0]:
-        number = cursor.execute("SELECT __duck_or_slot()").fetchall()[0][0]
-        return _slots[number]
+    return _slots[cursor.execute("SELECT __duck_or_slot()").fetchall()[0][0]] if known[0][0] else None
+
+
+def _slot(cursor: duckdb.DuckDBPyConnection) -> Slot:
+    """The instance's slot; the functions are created the first time."""
+    if known := _slot_of(cursor):
+        return known
     slot = Slot()
     for function in functions(slot):
         function.create(cursor)

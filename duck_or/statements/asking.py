@@ -48,14 +48,17 @@ class Asking:
     _read_at: float = field(default=-REMEMBERED_S)
     _seen: int = -1
 
-    def may(self, query: str) -> bool:
-        """Whether a query holds a call, or a name behind which there may be one. Reads the catalog now and then."""
+    def may(self, query: str, before_reading: Callable[[], object] | None = None) -> bool:
+        """Whether a query holds a call, or a name behind which there may be one. Reads the catalog now and then.
+
+        before_reading: called first then. Raises duckdb.ResourceInUseException where a result is in the way, from DuckDB 2.0.
+        """
         text = query.lower()
         if any(name in text for name in ASKING):
             theirs = {(name,) for name in self.theirs()}
             if calls(tokens(query), ASKING, theirs):
                 return True
-        return any(name in text for name in self._behind_names())
+        return any(name in text for name in self._behind_names(before_reading))
 
     def ran(self, query: str) -> None:
         """Something was run; the catalog may be another one since."""
@@ -63,9 +66,11 @@ class Asking:
         if not words or words[0].lower() not in _HARMLESS or ";" in query:
             self.changes.count += 1
 
-    def _behind_names(self) -> frozenset[str]:
+    def _behind_names(self, before_reading: Callable[[], object] | None) -> frozenset[str]:
         now = self.clock()
         if self._seen != self.changes.count or now - self._read_at >= REMEMBERED_S:
+            if before_reading is not None:
+                before_reading()
             try:
                 names = Library(self.con).asking
             except duckdb.TransactionException:  # it has failed, and nothing but ROLLBACK will run

@@ -59,9 +59,11 @@ class Connection:
     query = sql
     from_query = sql
 
-    def cursor(self) -> Connection:
-        """Another connection to the same database, planned as this one is."""
-        return Connection(self.con.cursor(), self.session)
+    def cursor(self) -> Self:
+        """Another connection to the same database: it knows the same names, and is planned as this one is."""
+        con = self.con.cursor()
+        self.session.name_on(con)
+        return type(self)(con, self.session)
 
     duplicate = cursor
 

@@ -4,9 +4,9 @@ in `estimate`."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
+from duck_or.html import facts_table
 from duck_or.wording import counted, rough_dollars, rough_time, short_count, span
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 MODELS_SHOWN = 8  # of many models, those with lines of their own
 MODELS_NAMED = 3  # and those that notes name
-_CELL = "text-align: left; vertical-align: top; white-space: normal; padding: 0.15em 1em 0.15em 0"
 
 
 def names_of(names: Sequence[str]) -> str:
@@ -31,13 +30,7 @@ def text_of(estimate: Estimate) -> str:
 
 
 def html_of(estimate: Estimate) -> str:
-    """Colours and fonts are the notebook's own, so it reads well in the dark too."""
-    rows = "".join(
-        f'<tr><th scope="row" style="{_CELL}">{escape(label)}</th><td style="{_CELL}">{escape(words)}</td></tr>'
-        for label, words in _facts(estimate)
-    )
-    caption = f'<caption style="text-align: left; caption-side: top">{escape(_title(estimate))}</caption>'
-    return f"<table>{caption}<tbody>{rows}</tbody></table>"
+    return facts_table(_title(estimate), _facts(estimate))
 
 
 def _title(estimate: Estimate) -> str:

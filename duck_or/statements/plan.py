@@ -212,14 +212,15 @@ class RunningPlan:
     def begin_dispatch(
         self, calls: Collection[int], *, fatal: bool, progress: Progress, figures: Figures
     ) -> None:
-        """From now on `landed` sends and waits. fatal: the questions whose failure stops the statement, or the others."""
+        """From now on `landed` sends and waits. fatal: the questions whose failure stops the statement, or the others.
+        figures: what earlier dispatches of this statement came to."""
         stats = self.session.stats()
         base = replace(
             figures,
-            prompt_tokens=stats.prompt_tokens,
-            completion_tokens=stats.completion_tokens,
-            cost_usd=stats.cost_usd,
-            budget_usd=_budget(self.session.spending, self.statement.spending),
+            prompt_tokens=stats.prompt_tokens - figures.prompt_tokens,
+            completion_tokens=stats.completion_tokens - figures.completion_tokens,
+            cost_usd=stats.cost_usd - figures.cost_usd,
+            budget_usd=_budget(figures.cost_usd, self.session.spending, self.statement.spending),
         )
         self._dispatch = self.session.dispatch(
             self.requests(calls, fatal),
@@ -230,12 +231,18 @@ class RunningPlan:
         )
         self._shown = progress, base
 
-    def end_dispatch(self) -> None:
-        """Take back what is still under way. Raises what `landed` met."""
+    def end_dispatch(self) -> Figures:
+        """What this statement's dispatches came to. Takes back what is still under way. Raises what `landed` met."""
         dispatch, self._dispatch = self._dispatch, None
-        if dispatch is not None and not dispatch.over:
+        assert dispatch is not None  # it was begun
+        assert self._shown is not None
+        if not dispatch.over:
             dispatch.cancel()
+        progress, base = self._shown
+        figures = _figures(base, dispatch, self.session)
+        progress.update(figures)
         self._raise_met()
+        return figures
 
     def _raise_met(self) -> None:
         error, self.error = self.error, None
@@ -264,12 +271,12 @@ class RunningPlan:
 
 
 def _figures(base: Figures, dispatch: Dispatch, session: SessionCore) -> Figures:
-    """base: how things stood when the dispatch began."""
+    """base: what is over already, and the session's tokens and dollars when the statement began."""
     stats = session.stats()
     return replace(
         base,
-        answered=dispatch.landed - dispatch.failed,
-        failed=dispatch.failed,
+        answered=base.answered + dispatch.landed - dispatch.failed,
+        failed=base.failed + dispatch.failed,
         in_flight=min(dispatch.under_way, session.settings.max_in_flight),
         prompt_tokens=stats.prompt_tokens - base.prompt_tokens,
         completion_tokens=stats.completion_tokens - base.completion_tokens,
@@ -287,9 +294,10 @@ def estimated(session: SessionCore, surveyed: Surveyed) -> Estimate:
     return estimate_of(surveyed, prices, session.history(), settings.rate_limit, settings.max_in_flight)
 
 
-def _budget(*budgets: Spending | None) -> float | None:
-    """What is left of the tightest."""
-    return min((spending.remaining_usd for spending in budgets if spending is not None), default=None)
+def _budget(spent: float, *budgets: Spending | None) -> float | None:
+    """What was spent already and what is left of the tightest."""
+    left = [spending.remaining_usd for spending in budgets if spending is not None]
+    return spent + min(left) if left else None
 
 
 def _each(groups: Sequence[Group]) -> Iterator[Group]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from duck_or.statements.display import mime_bundle
+
 # What evaluates a relation to its last row. Everything else may need less than all of it.
 COMPLETE = frozenset(
     {
@@ -58,6 +60,9 @@ class Relation:
 
     def __repr__(self) -> str:
         return repr(self.plain)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return mime_bundle(self.plain)
 
     def _whole(self) -> Any:
         if self._answered is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import duckdb
 
@@ -80,7 +81,7 @@ class Rounds:
     def _in_rounds(self, planned: Planned, plan: RunningPlan) -> str | None:
         calls = set(planned.flow.influences)
         with Progress(surface(self._session.settings.progress)) as progress:
-            number, parts = 0, set[int]()
+            number, parts, figures = 0, set[int](), Figures()
             while number <= len(calls) + LEVELS * len(parts):
                 found = self.collect(planned, plan)
                 unknown = frozenset(found.unknown)
@@ -91,7 +92,9 @@ class Rounds:
                     return "its calls wait for one another" if plan.pending.count(unknown) else None
                 if number == 0:
                     self._refuse_unaffordable(planned, plan, found)
-                self._dispatch(planned, plan, believed, Figures(total=total), progress)
+                figures = self._dispatch(
+                    planned, plan, believed, replace(figures, total=figures.over + total), progress
+                )
                 number, parts = number + 1, parts | found.parts
                 if unknown.isdisjoint(planned.flow.decisive | found.parts):
                     return None
@@ -117,7 +120,8 @@ class Rounds:
 
     def _dispatch(
         self, planned: Planned, plan: RunningPlan, calls: Marks, figures: Figures, progress: Progress
-    ) -> None:
+    ) -> Figures:
+        """figures: what was dispatched before, with the new total. Returns what it came to."""
         wait = WAIT.format(number=planned.number)
         for fatal in (True, False):
             plan.begin_dispatch(calls, fatal=fatal, progress=progress, figures=figures)
@@ -125,8 +129,9 @@ class Rounds:
                 with cancellable(plan), no_progress_bar(self._con):
                     self._con.sql(wait).fetchall()
             finally:
-                plan.end_dispatch()
+                figures = plan.end_dispatch()
             plan.statement.check()
+        return figures
 
     def _refuse_unaffordable(self, planned: Planned, plan: RunningPlan, found: Round) -> None:
         """Raises StatementStopped if even the least that it can cost is more than a budget has left."""

@@ -63,15 +63,18 @@ class Runner:
 
         variables: those that the query may name; the caller's if None.
         """
+        run = partial(self._relation, alias=alias)
         with self._seeing(query, variables):
-            return self._each(query, parameters, budget_usd, partial(self._relation, alias=alias))
+            if not self._asking.may(query):
+                return self._as_written(query, parameters, run)
+            return self._each(query, parameters, budget_usd, run)
 
     def execute(self, query: str, parameters: Parameters = None, budget_usd: float | None = None) -> Any:
         """As `con.execute`: the connection, holding the last statement's result."""
-        if self._asking.may(query):
-            with suppress(duckdb.TransactionException):  # one that failed: the query may begin with ROLLBACK
-                self._con.execute("SELECT 1").fetchall()  # an open result of it would be given up anyway
         with self._seeing(query):
+            if not self._asking.may(query, self._give_up_result):
+                return self._as_written(query, parameters, self._execute)
+            self._give_up_result()
             return self._each(query, parameters, budget_usd, self._execute)
 
     def asks(self, query: str, parameters: Parameters, variables: Variables) -> bool:
@@ -114,13 +117,16 @@ class Runner:
         plan.counting = True
         return plan.surveyed(planned.flow, self._rounds.collect(planned, plan))
 
+    def _give_up_result(self) -> None:
+        """As `con.execute` does first. From DuckDB 2.0 on, nothing else can be run before."""
+        with suppress(duckdb.TransactionException):  # one that failed: the query may begin with ROLLBACK
+            self._con.execute("SELECT 1").fetchall()
+
     def _seeing(self, query: str, variables: Variables | None = None) -> AbstractContextManager[None]:
         return self._con.seeing(variables_around(self._con.con, query) if variables is None else variables)
 
     def _each(self, query: str, parameters: Parameters, budget_usd: float | None, last: Run) -> Any:
         """Run the statements of a query one after another, the last one by `last`; the parameters are the last one's."""
-        if not self._asking.may(query):
-            return self._as_written(query, parameters, last)
         spending = None if budget_usd is None else Spending(budget_usd, whose="statement")
         statements = self._con.extract_statements(query)
         if not statements:  # nothing but a comment

@@ -10,7 +10,7 @@ import duckdb
 from duck_or.errors import SessionClosed
 from duck_or.session import SessionCore
 from duck_or.settings import Settings
-from duck_or.sql.registration import install
+from duck_or.sql.registration import install, name_on
 from duck_or.statements.asking import Changes
 from duck_or.statements.ending import end_at_exit
 from duck_or.statements.estimate import Estimate
@@ -30,13 +30,27 @@ class Session(SessionCore):
 
     def __init__(self, con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         super().__init__(settings)
+        self._preferences = Preferences()
+        self._changes = Changes()
+        self.move_to(con)
+
+    def move_to(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Answer on this connection and its database from now on: the caches, the counters, what is left of the budget go on.
+
+        For a database that was closed and opened again; `register` would begin anew. Raises DuckOrError.
+        """
         # Weak: the functions that DuckDB keeps for ever lead to this session, and must not keep the database open.
         self._connection = ref(con)
         end_at_exit(con)
-        self._preferences = Preferences()
-        self._changes = Changes()
         self._slot = install(con, self)
         self._slot.estimate = self._estimate_elsewhere
+
+    def name_on(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make the names known on one more connection of the same database, as they are on the registered one.
+
+        A cursor of a file database needs it: macros of another connection are hidden from it. Gives up an open result.
+        """
+        name_on(con, self._slot)
 
     def sql(self, query: str, params: Parameters = None, *, budget_usd: float | None = None) -> Any:
         """Like `con.sql`: a DuckDB relation (None where there is nothing to return), its questions answered already.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from duck_or.cache.opening import open_store
 from duck_or.cache.sqlite_store import SqliteStore
 from support.command_line import duck_or
+from support.servers import fresh_postgres, fresh_redis
 
 DAY = 86_400.0
 
@@ -36,7 +40,7 @@ def test_info(file: Path) -> None:
     result = duck_or("cache", "info", "--path", str(file))
     assert result.exit_code == 0
     lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
-    assert lines["file"] == str(file)
+    assert lines["place"] == str(file)
     assert lines["answers"] == "3"
     assert lines["oldest"] < lines["newest"]
 
@@ -115,3 +119,26 @@ def test_a_file_that_is_no_cache_is_told_in_one_line(tmp_path: Path) -> None:
     assert result.stderr.startswith("Error: ")
     assert str(path) in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("fresh", [fresh_redis, fresh_postgres])
+def test_a_server(fresh: Callable[[], str], tmp_path: Path) -> None:
+    """The same commands, by its address."""
+    address, file = fresh(), tmp_path / "calls.parquet"
+    with closing(open_store(address)) as store:
+        store.put_many({bytes([number]) * 32: b'{"model":"a"}' for number in range(3)}, time.time())
+    info = duck_or("cache", "info", "--path", address)
+    assert info.exit_code == 0
+    assert "answers   3" in info.stdout
+    assert "tester" not in info.stdout
+    assert duck_or("cache", "export", str(file), "--path", address).exit_code == 0
+    assert "3 answers removed" in duck_or("cache", "clear", "--yes", "--path", address).stdout
+    assert duck_or("cache", "import", str(file), "--path", address).exit_code == 0
+    pruned = duck_or("cache", "prune", "--ttl", "1000", "--path", address)
+    assert "0 answers removed; 3 answers kept" in pruned.stdout
+
+
+def test_an_address_that_means_nothing() -> None:
+    result = duck_or("cache", "info", "--path", "mysql://localhost")
+    assert result.exit_code == 2
+    assert "neither a file's path nor a redis:// or postgresql:// address" in result.stderr

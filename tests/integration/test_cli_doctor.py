@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
+from duck_or.cache.contract import Kept
+from duck_or.cassette import parquet
 from duck_or.cli import checks
 from duck_or.models import Model
 from duck_or.outcome import RawResponse
@@ -81,6 +83,27 @@ def test_a_cache_that_cannot_be_written(simulator: Simulator, tmp_path: Path) ->
     assert result.exit_code == 1
     assert "wrong cache" in result.stdout
     assert str(tmp_path) in result.stdout
+
+
+def test_calls_that_cannot_be_written_down(simulator: Simulator, tmp_path: Path) -> None:
+    result = duck_or("doctor", **pointing_at(simulator.base_url, DUCK_OR_CALLS=str(tmp_path)))
+    assert result.exit_code == 0, "answers do not depend on it"
+    assert f"note  calls     cannot write the calls file {tmp_path}" in result.stdout
+    fine = duck_or("doctor", **pointing_at(simulator.base_url, DUCK_OR_CALLS=str(tmp_path / "calls.sqlite")))
+    assert "ok    calls" in fine.stdout
+
+
+def test_a_cassette_needs_neither_key_nor_service(tmp_path: Path) -> None:
+    tape = tmp_path / "calls.parquet"
+    parquet.write(tape, [{bytes([n]) * 32: Kept(b"{}", 0.0)} for n in range(3)])
+    result = duck_or("doctor", DUCK_OR_CASSETTE=str(tape))
+    assert result.exit_code == 0, result.output
+    assert f"ok    cassette  {tape}: 3 answers" in result.stdout
+    assert "service   " not in result.stdout
+    tape.write_bytes(b"no Parquet")
+    spoiled = duck_or("doctor", DUCK_OR_CASSETTE=str(tape))
+    assert spoiled.exit_code == 1
+    assert "wrong cassette" in spoiled.stdout
 
 
 def test_a_setting_that_is_wrong_is_named() -> None:

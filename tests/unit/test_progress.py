@@ -292,6 +292,13 @@ def test_the_last_figures_are_the_ones_to_remember() -> None:
     assert desk.paper.closed == ["answered 10 of 10"]
 
 
+def test_when_it_is_over_nothing_is_in_flight() -> None:
+    desk = Desk()
+    with desk.progress:
+        desk.update(2.0, Figures(10, 9, in_flight=1))
+    assert desk.paper.closed == ["answered 9 of 10"]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_the_line_is_closed_when_work_is_broken_off(error: type[BaseException]) -> None:
     desk = Desk()
