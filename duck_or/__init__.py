@@ -33,3 +33,10 @@ __all__ = [
     "connect",
     "register",
 ]
+
+
+def load_ipython_extension(shell: object) -> None:
+    """What `%load_ext duck_or` calls: the magics, Ctrl-C in every cell, the functions on the notebook's connection."""
+    from duck_or.integrations.notebook import load
+
+    load(shell)
