@@ -1,0 +1,14 @@
+"""One paragraph for each topic, of however many tickets."""
+
+
+def model(dbt, con):
+    dbt.config(materialized="table")
+    dbt.ref("triage")
+    return con.sql(
+        """
+        SELECT topic, count(*) AS tickets,
+            llm_reduce(list(message ORDER BY id), 'What do these customers want? One paragraph.') AS digest
+        FROM triage
+        GROUP BY topic
+        """
+    )
