@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from duck_or.cache.opening import Place
 
 
-@click.group(short_help="Look at the file that keeps answers, and tidy it.")
+@click.group(short_help="Look at where answers are kept, and tidy it.")
 def cache() -> None:
     """Where answers are kept, a file or a server: every one was paid for."""
 
