@@ -3,7 +3,7 @@
 
 def model(dbt, con):
     dbt.config(materialized="table")
-    dbt.ref("triage")
+    triage = dbt.ref("triage")
     return con.sql(
         """
         SELECT topic, count(*) AS tickets,
