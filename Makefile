@@ -26,11 +26,16 @@ lint: $(VENV)/developed
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/developed
+# Each of these tools has an environment of its own, for the benchmarks as for the tests.
+BESIDE := dbt frames airflow sqlmesh spark ray
+
+bench: $(VENV)/developed $(BESIDE:%=$(VENV)-%/developed)
 	@$(BIN)/python -m benchmarks
+	@for tool in $(BESIDE); do $(VENV)-$$tool/bin/python -m benchmarks.bench_ways_in --rows 300000 --rounds 3 || exit; done
+	@for tool in spark ray; do $(VENV)-$$tool/bin/python -m benchmarks cluster || exit; done
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BESIDE:%=$(VENV)-%) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/made:
@@ -43,6 +48,13 @@ $(VENV)/made:
 $(VENV)/installed: pyproject.toml | $(VENV)/made
 	@echo "Installing duck_or ..."
 	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)-%/developed: pyproject.toml
+	@echo "Installing duck_or and $* into $(VENV)-$* ..."
+	@$(PYTHON) -m venv --clear $(VENV)-$*
+	@$(VENV)-$*/bin/python -m pip -qq --disable-pip-version-check install --upgrade "pip>=25.1"
+	@$(VENV)-$*/bin/python -m pip -qq --disable-pip-version-check install --editable . --group dev --group $*
 	@touch $@
 
 $(VENV)/developed: pyproject.toml | $(VENV)/made

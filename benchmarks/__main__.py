@@ -7,6 +7,7 @@ import time
 
 from benchmarks import (
     bench_bridge,
+    bench_cluster,
     bench_duplicates,
     bench_embeddings,
     bench_functions,
@@ -17,6 +18,8 @@ from benchmarks import (
     bench_rate_limit,
     bench_repairs,
     bench_restart,
+    bench_shared_rate,
+    bench_shared_store,
     bench_statement_dependent,
     bench_statement_estimate,
     bench_statement_latency,
@@ -24,6 +27,7 @@ from benchmarks import (
     bench_statement_replay,
     bench_statement_sparse,
     bench_store,
+    bench_ways_in,
 )
 from benchmarks.report import print_results
 
@@ -46,6 +50,10 @@ BENCHMARKS = {
     "functions": bench_functions.run,
     "embeddings": bench_embeddings.run,
     "repairs": bench_repairs.run,
+    "shared_store": bench_shared_store.run,
+    "shared_rate": bench_shared_rate.run,
+    "cluster": bench_cluster.run,
+    "ways_in": bench_ways_in.run,
 }
 
 
