@@ -30,10 +30,12 @@ class Kept(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What a look-up before sending found. elsewhere: missing keys that another worker sends: look again later."""
+    """What a look-up before sending found. elsewhere: missing keys that another worker sends: look again later. epoch: of the
+    claim to the other missing ones, see `AnswerStore.holds`; None where there is nobody who could take them over."""
 
     found: dict[bytes, Kept]
     elsewhere: frozenset[bytes] = frozenset()
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

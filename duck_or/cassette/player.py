@@ -21,10 +21,8 @@ from duck_or.cassette.unpacked import Unpacked
 from duck_or.engine.batch import Batch
 from duck_or.engine.ledger import Ledger
 from duck_or.errors import SettingsError, TransportError
-from duck_or.outcome import Failure
+from duck_or.outcome import NOT_ON_CASSETTE, Failure
 from duck_or.request import Request
-
-NOT_ON_CASSETTE = "not_on_cassette"
 
 
 class Player:
@@ -60,6 +58,10 @@ class Player:
         """There is nothing new to keep."""
         landed()
 
+    def holds(self, epoch: int) -> bool:
+        """Nobody takes anything over."""
+        return True
+
     def release(self, keys: Sequence[bytes]) -> None:
         """Nobody else waits for them."""
 
@@ -92,9 +94,7 @@ class Player:
 
     def get(self, path: str, timeout: float) -> NoReturn:
         raise TransportError(
-            f"answers come from the cassette {self.path} alone, so the service cannot be asked for {path.partition('?')[0]}. "
-            "Where llm_reduce wants to know how long the model's context is, say context_length := … in the call, also when "
-            "it is recorded"
+            f"answers come from the cassette {self.path} alone, so the service cannot be asked for {path.partition('?')[0]}"
         )
 
     def leave(self, ledger: Ledger | None = None) -> None:

@@ -34,6 +34,7 @@ from duck_or.errors import SessionClosed
 from duck_or.outcome import Action, Completion, Failure, Outcome, RawResponse
 from duck_or.policy.gate import Gate
 from duck_or.policy.retry import Retry
+from duck_or.request import Request
 
 
 class Lane:
@@ -100,17 +101,20 @@ class Lane:
             elif (flight := self._flights.board(batch, index)) is not None:
                 boarded.append(flight)
         if boarded:
-            self._lookups.ask(batch.ledger, boarded)
+            self._lookups.ask(boarded)
 
-    def _found(self, ledger: Ledger, flights: Sequence[Flight], found: Mapping[bytes, Kept]) -> None:
-        ledger.memory.put_many(found)
-        ledger.enter_hits("store_hits", [flight.request for flight in flights], len(flights))
+    def _found(self, flights: Sequence[Flight], found: Mapping[bytes, Kept]) -> None:
+        flights[0].asked.memory.put_many(found)
+        by_owner: dict[Ledger, list[Request]] = {}
+        for flight in flights:
+            by_owner.setdefault(flight.owner.ledger, []).append(flight.request)
+        for ledger, requests in by_owner.items():
+            ledger.enter_hits("store_hits", requests, len(requests))
         for flight in flights:
             self._resolve(flight, Completion(found[flight.request.key].body))
 
     def _missing(self, flights: Sequence[Flight]) -> None:
         for flight in flights:
-            flight.leased = True
             if flight.stopped:
                 self._ground(flight)
             else:
@@ -134,7 +138,10 @@ class Lane:
                 return
             if self._tokens is not None and not self._tokens.ready(self._could_leave()):
                 return  # it calls again
-            if funded := self._funded(flights):
+            if doubtful := self._flights.in_doubt() if _is_in_doubt(flights) else []:
+                self._lookups.ask(doubtful)
+                self._departures.sweep()
+            elif funded := self._funded(flights):
                 self._launch(funded)
 
     def _could_leave(self) -> int:
@@ -163,7 +170,7 @@ class Lane:
         heir = self._flights.pass_on(flight)
         self._fail(flight, failure, None if flight.first_sent is None else 0.0)
         if heir is not None:
-            self._lookups.ask(heir.owner.ledger, [heir])
+            self._lookups.ask([heir])
 
     def _launch(self, flights: Sequence[Flight]) -> None:
         """One HTTP request, slot, token and ticket, however many share it."""
@@ -274,8 +281,10 @@ class Lane:
     def _land(self, flight: Flight, outcome: Outcome, latency: float | None) -> None:
         """The flight is over. latency: seconds of its last attempt, None if it was never sent."""
         flight.owner.ledger.enter(flight, outcome, latency)
-        if flight.leased and not (isinstance(outcome, Completion) and outcome.storable):
-            flight.owner.ledger.store.release([flight.request.key])
+        if (
+            flight.lease is not None and flight.lease.ledger not in flight.kept_by
+        ):  # else keeping it has ended it
+            flight.lease.ledger.store.release([flight.request.key])
         self._resolve(flight, outcome, "withdrawn" if latency is None else "joined")
 
     def _resolve(self, flight: Flight, outcome: Outcome, counter: str = "joined") -> None:
@@ -348,6 +357,10 @@ class Lane:
         if self._tokens is not None:
             self._tokens.close()
         await self._transport.close()
+
+
+def _is_in_doubt(flights: Sequence[Flight]) -> bool:
+    return any(flight.lease is not None and not flight.lease.holds for flight in flights)
 
 
 WITHDRAWN = Failure("cancelled", "taken back before an answer came", retryable=True)

@@ -8,23 +8,23 @@ is made of, it must not know. Runs on the event loop's thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
 from duck_or.cache.contract import Kept, Looked
 from duck_or.engine.ledger import Ledger
-from duck_or.engine.single_flight import Flight, Phase, SingleFlight
+from duck_or.engine.single_flight import Flight, Lease, Phase, SingleFlight
 
 AGAIN = (0.1, 1.0)
 """Seconds until a request that another worker sends is looked up again: the first time, and at most. Each is twice the one
 before."""
 
-Found: TypeAlias = Callable[[Ledger, Sequence[Flight], Mapping[bytes, Kept]], None]
+Found: TypeAlias = Callable[[Sequence[Flight], Mapping[bytes, Kept]], None]
 
 
 class Lookups:
-    """found: called with flights whose answers are there. missing: with flights that are ours to send."""
+    """found: called with flights whose answers are there. missing: with flights that are ours to send, or were stopped."""
 
     def __init__(
         self, flights: SingleFlight, found: Found, missing: Callable[[Sequence[Flight]], None]
@@ -34,10 +34,15 @@ class Lookups:
         self._found = found
         self._missing = missing
 
-    def ask(self, ledger: Ledger, flights: Sequence[Flight], again: float = AGAIN[0]) -> None:
-        """These are all of one ledger's, and in the phase LOOKING."""
-        keys = [flight.request.key for flight in flights]
-        ledger.store.look_up(keys, partial(self._looked, ledger, flights, again))
+    def ask(self, flights: Iterable[Flight], again: float = AGAIN[0]) -> None:
+        """Look them up, each in the store of one who waits for it."""
+        by_ledger: dict[Ledger, list[Flight]] = {}
+        for flight in flights:
+            flight.phase, flight.lease, flight.asked = Phase.LOOKING, None, flight.ledger
+            by_ledger.setdefault(flight.asked, []).append(flight)
+        for ledger, asked in by_ledger.items():
+            keys = [flight.request.key for flight in asked]
+            ledger.store.look_up(keys, partial(self._looked, ledger, asked, again))
 
     def _looked(self, ledger: Ledger, asked: Sequence[Flight], again: float, looked: Looked) -> None:
         # The others were taken back while the store was asked. What was thus claimed in vain, others may send.
@@ -46,21 +51,32 @@ class Lookups:
             self._release(ledger, asked, looked)
         found = [flight for flight in flights if flight.request.key in looked.found]
         if found:
-            self._found(ledger, found, looked.found)
-        elsewhere = [flight for flight in flights if flight.request.key in looked.elsewhere]
-        if elsewhere:
-            self._loop.call_later(again, self._again, ledger, elsewhere, min(2 * again, AGAIN[1]))
-        known = looked.found.keys() | looked.elsewhere
-        self._missing([flight for flight in flights if flight.request.key not in known])
+            self._found(found, looked.found)
+        self._wait_for_others([flight for flight in flights if flight.request.key in looked.elsewhere], again)
+        missing = [flight for flight in flights if flight.phase is Phase.LOOKING]
+        for flight in missing:
+            if looked.epoch is not None and flight.request.key not in looked.elsewhere:
+                flight.lease = Lease(ledger, looked.epoch)
+        self._missing(missing)
 
-    def _again(self, ledger: Ledger, asked: Sequence[Flight], again: float) -> None:
-        flights = [flight for flight in asked if flight.phase is Phase.LOOKING]
-        if flights:
-            self.ask(ledger, flights, again)
+    def _wait_for_others(self, elsewhere: Sequence[Flight], again: float) -> None:
+        waiting = [flight for flight in elsewhere if not flight.stopped]
+        for flight in waiting:
+            flight.phase = Phase.ELSEWHERE
+        if waiting:
+            self._loop.call_later(again, self._again, waiting, min(2 * again, AGAIN[1]))
+
+    def _again(self, asked: Sequence[Flight], again: float) -> None:
+        self.ask([flight for flight in asked if flight.phase is Phase.ELSEWHERE], again)
 
     def _release(self, ledger: Ledger, asked: Sequence[Flight], looked: Looked) -> None:
         known = looked.found.keys() | looked.elsewhere
         gone = [flight.request.key for flight in asked if flight.phase is not Phase.LOOKING]
-        vain = [key for key in gone if key not in known and key not in self._flights]
-        if vain:
+        vain = [key for key in gone if key not in known and not self._is_asked_again(ledger, key)]
+        if vain and looked.epoch is not None:
             ledger.store.release(vain)
+
+    def _is_asked_again(self, ledger: Ledger, key: bytes) -> bool:
+        """By another flight through the same store: then the lease is its."""
+        flight = self._flights.get(key)
+        return flight is not None and flight.asked is ledger

@@ -6,7 +6,7 @@ A flight is abandoned only when its last waiter has left. When a request may lea
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from duck_or.engine.batch import Batch, Statement
 from duck_or.packing import MOST_TEXTS
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class Phase(Enum):
-    LOOKING = auto()  # the store is asked, or another worker is waited for
+    LOOKING = auto()  # the store is asked
+    ELSEWHERE = auto()  # another worker sends it: the store is asked again later
     QUEUED = auto()  # waits for a slot and a token
     FLYING = auto()  # an attempt is on the wire
     RESTING = auto()  # waits for its next attempt; holds no slot
@@ -27,11 +28,22 @@ class Phase(Enum):
     OVER = auto()  # its waiters have their outcome, or there are none left
 
 
+class Lease(NamedTuple):
+    """No other worker sends a request. ledger: through whose store it was claimed. epoch: see `cache.contract.Looked`."""
+
+    ledger: Ledger
+    epoch: int
+
+    @property
+    def holds(self) -> bool:
+        return self.ledger.store.holds(self.epoch)
+
+
 class Flight:
     """One request under way and everybody who waits for it. Lives on the event loop's thread only."""
 
     __slots__ = (
-        "attempts", "company", "convoy", "discarded", "first_sent", "held_usd", "kept_by", "launched", "leased",
+        "asked", "attempts", "company", "convoy", "discarded", "first_sent", "held_usd", "kept_by", "launched", "lease",
         "owner", "partings", "phase", "request", "waited", "waiters", "writes",
     )  # fmt: skip
 
@@ -50,7 +62,8 @@ class Flight:
         self.kept_by: set[Ledger] = set()
         self.writes = 0
         self.discarded: CallSummary | None = None  # of useless responses, which may have cost something
-        self.leased = False  # where its owner's store is shared, no other worker sends it
+        self.asked = owner.ledger  # whose store is asked, or was last
+        self.lease: Lease | None = None  # where that store is shared, and we are to send it
         self.held_usd = 0.0  # in each of its owner's budgets, while an attempt is under way
 
     @property
@@ -61,6 +74,11 @@ class Flight:
     @property
     def statements(self) -> set[Statement]:
         return {batch.statement for batch, _ in self.waiters}
+
+    @property
+    def ledger(self) -> Ledger:
+        """Of one who still waits for it: its owner may have left, and its session be closed."""
+        return self.waiters[0][0].ledger if self.waiters else self.owner.ledger
 
     @property
     def stopped(self) -> bool:
@@ -77,8 +95,8 @@ class SingleFlight:
     def __len__(self) -> int:
         return len(self._flights)
 
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._flights
+    def get(self, key: bytes) -> Flight | None:
+        return self._flights.get(key)
 
     def board(self, batch: Batch, index: int) -> Flight | None:
         """Wait for the equal flight that is under way, or start one: then it is returned."""
@@ -129,7 +147,12 @@ class SingleFlight:
             flight.phase = Phase.OVER
         return flights
 
+    def in_doubt(self) -> list[Flight]:
+        """Flights that are about to be sent under a lease that another worker may have taken over."""
+        queued = (flight for flight in self._flights.values() if flight.phase is Phase.QUEUED)
+        return [flight for flight in queued if flight.lease is not None and not flight.lease.holds]
+
     def waiting(self) -> list[Flight]:
-        """Flights that have not been answered and are not on the wire."""
-        idle = (Phase.QUEUED, Phase.RESTING)
+        """Flights that have not been answered, are not on the wire, and do not wait for the store's word."""
+        idle = (Phase.ELSEWHERE, Phase.QUEUED, Phase.RESTING)
         return [flight for flight in self._flights.values() if flight.phase in idle]

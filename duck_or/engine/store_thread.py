@@ -35,9 +35,13 @@ class AnswerStore(Protocol):
 
     def put_many(self, items: Mapping[bytes, bytes], now: float) -> object: ...
 
+    def holds(self, epoch: int) -> bool: ...
+
     def release_many(self, keys: Sequence[bytes]) -> None: ...
 
     def tick(self) -> None: ...
+
+    def hurry(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -71,11 +75,13 @@ class StoreThread:
         """Before they are sent, ask for all `keys` at once; `looked(…)` is delivered later. Once closed, nothing is found."""
         with self._guard:
             if not self._closed:
-                self._work.put(
-                    lambda: self._deliver(looked, self._read(self._store.look_up, keys, Looked({})))
-                )
+                self._work.put(lambda: self._look_up(keys, looked))
                 return
         self._deliver(looked, Looked({}))
+
+    def holds(self, epoch: int) -> bool:
+        """Whether what was claimed then is ours still: see `cache.sharing`. Once closed, it is given back."""
+        return not self._closed and self._store.holds(epoch)
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
         """Keep one answer; `landed()` is delivered when it is durable (or the store has reported that it cannot).
@@ -104,7 +110,13 @@ class StoreThread:
         with self._guard:
             self._closed = True
             self._work.put(None)
+        self._store.hurry()
         self._thread.join()
+
+    def _look_up(self, keys: Sequence[bytes], looked: Callable[[Looked], None]) -> None:
+        """Whoever asked is not there any more where this is closed: a store that is away need not be waited for."""
+        nothing = Looked({})
+        self._deliver(looked, nothing if self._closed else self._read(self._store.look_up, keys, nothing))
 
     def _write_gathered(self) -> None:
         with self._guard:
@@ -157,6 +169,9 @@ class NoStore:
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
         landed()
+
+    def holds(self, epoch: int) -> bool:
+        return True
 
     def release(self, keys: Sequence[bytes]) -> None:
         pass

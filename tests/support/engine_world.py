@@ -235,6 +235,7 @@ class LoopStore:
     writes: list[bytes] = field(default_factory=list)
     elsewhere: set[bytes] = field(default_factory=set)  # keys that another worker sends
     released: list[bytes] = field(default_factory=list)
+    epoch: int = 0  # another one: what was claimed before may be somebody else's
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
         return {key: self.answers[key] for key in keys if key in self.answers}
@@ -244,7 +245,10 @@ class LoopStore:
 
     def _look(self, keys: Sequence[bytes]) -> Looked:
         found = self.find(keys)
-        return Looked(found, frozenset(self.elsewhere.intersection(keys) - found.keys()))
+        return Looked(found, frozenset(self.elsewhere.intersection(keys) - found.keys()), self.epoch)
+
+    def holds(self, epoch: int) -> bool:
+        return epoch == self.epoch
 
     def write(self, key: bytes, body: bytes, landed: Callable[[], None]) -> None:
         self.writes.append(key)

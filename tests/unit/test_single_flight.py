@@ -68,6 +68,6 @@ def test_only_what_waits_off_the_wire_counts_as_waiting() -> None:
         flight = flights.board(all_phases, index)
         assert flight is not None
         flight.phase = phase
-    assert [flight.phase for flight in flights.waiting()] == [Phase.QUEUED, Phase.RESTING]
+    assert [flight.phase for flight in flights.waiting()] == [Phase.ELSEWHERE, Phase.QUEUED, Phase.RESTING]
     assert {flight.phase for flight in flights.clear()} == {Phase.OVER}
     assert len(flights) == 0

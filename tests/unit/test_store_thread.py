@@ -24,6 +24,7 @@ class Gated:
         self.entered = threading.Event()
         self.writes: list[list[bytes]] = []
         self.closed = False
+        self.hurried = False
         self.broken = False
         self.rest: float | None = None
         self.released: list[list[bytes]] = []
@@ -46,6 +47,12 @@ class Gated:
 
     def look_up(self, keys: Sequence[bytes], now: float) -> Looked:
         return Looked(self.get_many(keys, now))
+
+    def holds(self, epoch: int) -> bool:
+        return True
+
+    def hurry(self) -> None:
+        self.hurried = True
 
     def release_many(self, keys: Sequence[bytes]) -> None:
         self._pass()
@@ -146,6 +153,27 @@ def test_closing_finishes_what_was_asked_for(store: Gated, loop: Loop, thread: S
     thread.close()
     assert len(store.inner.answers) == 50
     assert store.closed
+
+
+def test_a_look_up_that_nobody_waits_for_any_more_does_not_hold_up_who_closes(
+    store: Gated, loop: Loop, thread: StoreThread
+) -> None:
+    seen: list[object] = []
+    store.gate.clear()
+    thread.look_up([b"a"], seen.append)
+    assert store.entered.wait(10)
+    store.inner.answers[b"b"] = Kept(b"1", 42.0)
+    thread.look_up([b"b"], seen.append)
+    closing = threading.Thread(target=thread.close)
+    closing.start()
+    while not store.hurried:
+        closing.join(0.001)
+    store.gate.set()
+    closing.join()
+    loop.run_one()
+    loop.run_one()
+    assert seen == [Looked({}), Looked({})]
+    assert not thread.holds(0)
 
 
 def test_once_closed_nobody_waits_for_it(store: Gated, loop: Loop, thread: StoreThread) -> None:
