@@ -64,6 +64,7 @@ class StoreBucket:
         self._name = name
         self._worker = worker
         self._deliver = deliver
+        self._told = False
         self._wishes: SimpleQueue[tuple[float, int, Reserved] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="duck_or rate", daemon=True)
         self._thread.start()
@@ -88,11 +89,19 @@ class StoreBucket:
     def _reserve(self, rate: float, count: int) -> float | None:
         try:
             return self._store.reserve(self._name, rate, count)
-        except StoreError:  # said and counted where answers are kept: the same store
+        except StoreError as error:  # counted where answers are kept: the same store
+            self._tell(error)
             return None
         except Exception:  # a bug in a store must cost speed, never leave the rows waiting
             log.exception("the shared rate limit broke; this process keeps to its share of the rate")
             return None
+
+    def _tell(self, error: StoreError) -> None:
+        """Once: whoever pays should know when the limit is no longer kept by all together."""
+        if not self._told:
+            self._told = True
+            share = f"1/{self.peers} of the rate" if self.peers > 1 else "all of it, knowing of no other worker"
+            log.warning("the rate limit is not shared for now: %s; this process goes on with %s", error, share)
 
 
 class SharedTokens:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duck_or.cache.contract import Unreachable
+from duck_or.cache.sharing import Worker
 from duck_or.engine.lane import Lane
 from duck_or.engine.limits import Limits
-from duck_or.engine.shared_rate import LATE_SECONDS, LATE_TOKENS, Reserved
+from duck_or.engine.shared_rate import LATE_SECONDS, LATE_TOKENS, Reserved, StoreBucket
 from support.engine_world import Reply, ScriptedTransport, World, _ledger, answer, is_answered, world
 from support.virtual_loop import VirtualLoop
 
@@ -200,3 +203,27 @@ def test_an_unlimited_lane_reserves_nothing() -> None:
         w.settle()
         assert is_answered(batch)
         assert not made[0].asked
+
+
+@pytest.mark.parametrize(("peers", "said"), [(4, "1/4 of the rate"), (1, "knowing of no other worker")])
+def test_who_pays_is_told_that_the_rate_is_not_shared(
+    peers: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = SimpleQueue[float | None]()
+    bucket = StoreBucket(Away(), "b", Worker("one", peers), lambda reserved, delay: reserved(delay))
+    for _ in range(3):
+        bucket.reserve(10.0, 1, answers.put)
+    assert [answers.get(timeout=10) for _ in range(3)] == [None] * 3
+    bucket.close()
+    assert caplog.text.count("the rate limit is not shared for now: it does not answer") == 1
+    assert said in caplog.text
+
+
+class Away:
+    """A store that cannot be reached."""
+
+    def reserve(self, bucket: str, rate: float, count: int) -> float:
+        raise Unreachable("it does not answer")
+
+    def close(self) -> None:
+        pass
