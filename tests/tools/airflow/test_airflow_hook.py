@@ -133,6 +133,28 @@ def test_the_key_may_come_from_a_connection(simulator: Simulator) -> None:
     assert request.headers["authorization"] == "tion"
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"host": "localhost:8080"},
+            "base_url='localhost:8080' in the Airflow connection openrouter: base_url must be an http",
+        ),
+        ({"extra": {"attempts": 0}}, "attempts=0 in the Airflow connection openrouter: attempts must be"),
+        ({"extra": {"modell": "fake/echo"}}, "there is no setting 'modell'; did you mean model?"),
+        ({"password": "two words"}, "api_key=… in the Airflow connection openrouter: api_key must be"),
+    ],
+    ids=["host", "extra", "misspelt", "password"],
+)
+def test_a_wrong_connection_is_named(simulator: Simulator, given: dict[str, Any], said: str) -> None:
+    with (
+        connections(openrouter={"conn_type": "generic", **given}),
+        pytest.raises(SettingsError) as raised,
+    ):
+        DuckOrHook(openrouter_conn_id="openrouter").get_conn()
+    assert said in str(raised.value)
+
+
 def test_a_misspelt_setting_is_an_error(simulator: Simulator) -> None:
     with pytest.raises(SettingsError, match="modell"):
         DuckOrHook(openrouter={"modell": "fake/echo"}).get_conn()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from duck_or.simulator import Simulator
+from duck_or.simulator import Scenario, Simulator
 from support.dbt_project import PATIENT, Project
 from support.how_to import HOW_TO, blocks
 
@@ -51,6 +51,14 @@ def test_the_example_builds_and_asks_only_for_what_is_new(shop: Project) -> None
     catalog = json.loads((shop.root / "target" / "catalog.json").read_text("utf-8"))
     assert {"model.shop.triage", "model.shop.replies", "model.shop.digest"} <= set(catalog["nodes"])
     assert shop.simulator.stats().requests == stats.requests
+
+
+def test_all_of_a_model_is_asked_at_once_within_the_budget(shop: Project) -> None:
+    """Of one dollar: the most that each request can cost is held back until it is answered."""
+    shop.simulator.scenario = Scenario(latency=1.0)
+    built = shop.dbt("build", "--select", "+triage", OPENROUTER_MODEL="openai/gpt-5-mini")
+    assert (built.code, built.errors) == (0, ""), built.log
+    assert shop.simulator.stats().max_in_flight == 16, "the topics and the moods of eight tickets"
 
 
 def test_what_the_page_shows_is_the_example() -> None:

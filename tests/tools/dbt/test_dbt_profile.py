@@ -48,6 +48,21 @@ def test_settings_of_duckdb_come_along_and_are_none_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "said", "message"),
+    [
+        ("budget_usd", "two", "budget_usd: 'two' in the profile: budget_usd must be a number of US dollars"),
+        ("budget_usd", KEY, f"budget_usd: …{KEY[-4:]} in the profile: budget_usd must be a number"),
+        ("timeout", "https://anna:geheim@host", "timeout: '…' in the profile: timeout must be a number"),
+        ("budget", 2, "settings: there is no setting 'budget'; did you mean budget_usd?"),
+    ],
+)
+def test_a_wrong_value_is_shown_unless_it_may_be_a_secret(name: str, said: Any, message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        settings_of({name: said}, {})
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
     ("query", "view"),
     [
         ('/* dbt */ create view "shop"."main"."Asks__dbt_tmp" as (\n select 1);', "asks__dbt_tmp"),

@@ -175,6 +175,13 @@ def test_an_engine_with_a_creator_is_refused(simulator: Simulator) -> None:
     engine.dispose()
 
 
+def test_an_engine_of_another_database_is_refused(simulator: Simulator) -> None:
+    engine = sa.create_engine("sqlite:///x.db")
+    with pytest.raises(SettingsError, match=r"^this engine is for sqlite; make it of a duckdb:/// URL$"):
+        register(engine)
+    assert not Path("x.db").exists()
+
+
 def test_a_database_that_cannot_be_opened_leaves_the_engine_alone(simulator: Simulator) -> None:
     engine = sa.create_engine("duckdb:///no/such/folder.duckdb")
     for _ in range(2):

@@ -43,7 +43,8 @@ def test_every_row_is_answered_by_workers_of_two_processes(
     rows(20, partitions=2)
     asked = "named_struct('role', 'user', 'content', concat('q', id % 10))"
     answer = CONTENT.format(f"chat_completions(array({asked}), model => 'fake/echo')")
-    assert column(spark, f"SELECT {answer} FROM t ORDER BY id") == [f"q{n % 10}" for n in range(20)]
+    # Not ORDER BY: that is a second job, for which Spark may take yet another of its idle workers.
+    assert sorted(column(spark, f"SELECT {answer} FROM t")) == sorted(f"q{n % 10}" for n in range(20))
     # Without a store that they share, two processes ask everything twice; one of them would ask once.
     assert simulator.stats().requests == 20
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +11,13 @@ from typing import Any
 
 import pytest
 from sqlmesh import Context
+from sqlmesh.utils.errors import ConfigError
 
+from duck_or.integrations.sqlmesh import DuckOrConnectionConfig
 from duck_or.simulator import Simulator
 from support.asked import FEW, IN_A_CHUNK, QUESTIONS, REVIEWS, SLOW, Asked, asked
 from support.how_to import HOW_TO, as_a_user, blocks, run_page
+from support.scripts import environment
 
 PAGES = ("sqlmesh.md",)
 
@@ -123,3 +128,44 @@ def test_a_view_asks_when_it_is_read(project: Project) -> None:
     before = project.simulator.stats().requests
     read()
     assert project.simulator.stats().requests == before + len(TEXTS)
+
+
+# --- settings that are wrong -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("openrouter", "said"),
+    [
+        ({"budget": 2}, "duck_or: settings: there is no setting 'budget'; did you mean budget_usd?"),
+        ({"budget_usd": "two"}, "duck_or: budget_usd='two': budget_usd must be a number of US dollars"),
+    ],
+)
+def test_a_wrong_setting_is_told_when_the_connection_is_configured(
+    openrouter: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        DuckOrConnectionConfig(openrouter=openrouter)
+    assert str(raised.value).startswith(said)
+
+
+def test_what_is_wrong_only_when_it_connects_is_an_error_of_sqlmeshs_too(tmp_path: Path) -> None:
+    config = DuckOrConnectionConfig(
+        openrouter={"cassette": str(tmp_path / "none.parquet"), "cache_path": None}
+    )
+    with pytest.raises(ConfigError, match="duck_or: cassette: there is no file"):
+        config.create_engine_adapter().fetchall("SELECT 1")
+
+
+def test_sqlmesh_shows_it_in_a_line(tmp_path: Path) -> None:
+    [config] = [block.code for block in blocks(HOW_TO / PAGES[0]) if block.language == "python"]
+    (tmp_path / "config.py").write_text(config.replace("budget_usd", "budget"))
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("sqlmesh")), "--paths", str(tmp_path), "plan"],
+        env=environment(tmp_path, "", SQLMESH__DISABLE_ANONYMIZED_ANALYTICS="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    [line] = (done.stdout + done.stderr).strip().splitlines()
+    assert "duck_or: settings: there is no setting 'budget'; did you mean budget_usd?" in line
