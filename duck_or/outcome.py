@@ -22,6 +22,10 @@ class RawResponse:
     body: bytes
 
 
+NOT_ON_CASSETTE = "not_on_cassette"
+"""The code of the Failure where a cassette has no answer: nobody was asked, and asking again changes nothing."""
+
+
 class Action(Enum):
     """What the engine does about a failed attempt."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from duck_or import store_address
 from duck_or.errors import SettingsError
 
 NO_VALUE = ("", "none")  # how text (the environment, the config file) says None
@@ -21,17 +22,19 @@ _FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
-SERVERS = ("redis", "rediss", "valkey", "valkeys", "postgresql", "postgres")
-"""Schemes of the addresses that `cache_path` may be."""
 
+_PLACES = ("cache_path", "cassette", "calls_path")
 _LOOKS_LIKE_KEY = re.compile(r"\bsk-\w")
+_HAS_USER = re.compile("://.*@", re.DOTALL)
+"""An address with a user and, most often, a password: anything may stand in one by mistake."""
 
 
 class Rule(NamedTuple):
     """One setting. environment: its variable. expected: how the sentence "… must be" ends.
 
     check: the value normalised; ValueError when it is not allowed. parse: from text; ValueError when it is
-    not one. optional: whether None is a value.
+    not one. optional: whether None is a value. why: what else to say about a value that is not allowed, which must not
+    quote it.
     """
 
     environment: str
@@ -39,6 +42,7 @@ class Rule(NamedTuple):
     check: Callable[[Any], Any]
     parse: Callable[[str], Any] = str
     optional: bool = False
+    why: Callable[[Any], str | None] = lambda _: None
 
 
 def whole(minimum: int) -> Callable[[Any], int]:
@@ -116,7 +120,7 @@ def address(value: Any) -> str:
 
 def file_path(value: Any) -> Path:
     """Absolute, so that a later change of directory does not move it."""
-    if not isinstance(value, str | Path) or not str(value).strip():
+    if not isinstance(value, str | Path) or not str(value).strip() or store_address.is_meant(str(value)):
         raise ValueError
     try:
         return Path(value).expanduser().absolute()
@@ -125,13 +129,19 @@ def file_path(value: Any) -> Path:
 
 
 def store_place(value: Any) -> Path | str:
-    """A file's path, or the address of a server that keeps answers for several machines."""
-    if not isinstance(value, str) or "://" not in value:
+    """A file's path, or the address of a server that keeps answers for several machines. What its ValueError says about an
+    address quotes nothing of it."""
+    if not isinstance(value, str) or not store_address.is_meant(value):
         return file_path(value)
-    parts = urlsplit(header_text(value))
-    if parts.scheme not in SERVERS or not parts.hostname or parts.port == 0 or " " in value.strip():
-        raise ValueError
-    return value.strip()
+    if fault := store_address.fault(value.strip()):
+        raise ValueError(fault)
+    return store_address.normal(value)
+
+
+def fault_of_place(value: Any) -> str | None:
+    """What is wrong with what was meant as a server's address, in words that quote nothing of it."""
+    meant = isinstance(value, str | Path) and store_address.is_meant(str(value))
+    return store_address.fault(str(value).strip()) if meant else None
 
 
 def file_path_or_auto(value: Any) -> Path | str:
@@ -140,10 +150,7 @@ def file_path_or_auto(value: Any) -> Path | str:
 
 def has_password(place: Path | str | None) -> bool:
     """Whether a store's address holds a secret: its password, or whatever its options may say."""
-    if not isinstance(place, str):
-        return False
-    parts = urlsplit(place)
-    return parts.password is not None or "password" in parts.query
+    return isinstance(place, str) and store_address.holds_secret(place)
 
 
 def rate(value: Any) -> float | None:
@@ -170,6 +177,7 @@ RULES = {
         "the path of a file, a redis:// or postgresql:// address, or none to remember in memory only",
         store_place,
         optional=True,
+        why=fault_of_place,
     ),
     "cache_ttl": Rule(
         "DUCK_OR_CACHE_TTL", "a number of seconds above 0, or none", positive, float, optional=True
@@ -214,7 +222,8 @@ def checked(setting: str, value: Any, said: str) -> Any:
         return None
     with suppress(ValueError):  # its message may quote the value, which may be a key: it must not be chained
         return rule.check(value)
-    raise SettingsError(f"{said}: {setting} must be {rule.expected}")
+    why = rule.why(value)
+    raise SettingsError(f"{said}: {setting} must be {rule.expected}{f' ({why})' if why else ''}")
 
 
 def parsed(setting: str, text: str, said: str) -> Any:
@@ -228,19 +237,14 @@ def parsed(setting: str, text: str, said: str) -> Any:
 
 
 def displayed(setting: str, value: Any) -> str:
-    """The value as it may be shown: never a key, wherever it was put by mistake."""
+    """The value as it may be shown: never a key or an address with a password, wherever they were put by mistake."""
     text = str(value)
     if value is not None and (setting == "api_key" or _LOOKS_LIKE_KEY.search(text)):
         return f"…{text[-4:]}" if len(text) >= 24 else "…"
     if setting in ("base_url", "site_url") and ("@" in text or "?" in text):
         return "'…'"  # a user's password or a key may stand in it
-    if setting == "cache_path" and "://" in text:
-        return repr(without_user(text))
+    if setting in _PLACES and isinstance(value, str | Path) and store_address.is_meant(text):
+        return repr(store_address.shown(text))
+    if _HAS_USER.search(text):
+        return "'…'"
     return repr(text) if isinstance(value, Path) else repr(value)
-
-
-def without_user(address: str) -> str:
-    """A server's address as it may be shown: neither user and password nor options."""
-    parts = urlsplit(address)
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, place, parts.path, "", ""))

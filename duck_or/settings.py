@@ -125,7 +125,7 @@ class Settings:
 
     def overridden(self, overrides: Mapping[str, object]) -> Settings:
         """These settings with some replaced. Raises SettingsError."""
-        _refuse_unknown(overrides, RULES, "register()")
+        _refuse_unknown(overrides, RULES, "settings")
         kept: dict[str, Any] = {setting: getattr(self, setting) for setting in RULES}
         return Settings(**{**kept, **overrides})
 
@@ -174,7 +174,7 @@ def _found(
 
 
 def _from_keywords(overrides: Mapping[str, object]) -> dict[str, Given]:
-    _refuse_unknown(overrides, RULES, "register()")
+    _refuse_unknown(overrides, RULES, "settings")
     return {
         setting: Given(checked(setting, value, _said_by_keyword(setting, value)), "keyword")
         for setting, value in overrides.items()
@@ -264,11 +264,20 @@ def _unpickled(values: dict[str, Any]) -> Settings:
     """What is secret comes from the environment of the process that unpickles. Raises SettingsError."""
     api_key = os.environ.get(RULES["api_key"].environment) or None
     if "cache_path" not in values:
-        variable = RULES["cache_path"].environment
-        values = values | {"cache_path": os.environ.get(variable)}
-        if not values["cache_path"]:
-            raise SettingsError(
-                f"the address of the answers' store has a password, so it does not travel with the settings: "
-                f"set {variable} where they arrive"
-            )
+        values = values | {"cache_path": _address_here()}
     return Settings(**values, api_key=api_key)
+
+
+def _address_here() -> str:
+    """Of the answers' store, in this process's environment. Anything else there would end the sharing without a word."""
+    variable = RULES["cache_path"].environment
+    text = os.environ.get(variable, "")
+    said = f"{variable}={displayed('cache_path', text)}"
+    place = checked("cache_path", parsed("cache_path", text, said), said)
+    if not isinstance(place, str):
+        raise SettingsError(
+            f"the address of the answers' store has a password, so it does not travel with the settings: "
+            f"set {variable} where they arrive, to a redis:// or postgresql:// address"
+            + (f"; there it is {displayed('cache_path', text)}" if text else "")
+        )
+    return place

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -27,7 +27,11 @@ __all__ = ["Column", "chat_completions", "close_sessions", "complete", "session_
 SLICE = 4096
 """Rows that are answered together: several such slices are under way at once, so it bounds memory and not the speed."""
 
-Data = TypeVar("Data", pa.Table, pa.RecordBatch)
+
+class Stream(Protocol):
+    """What hands Arrow data over: a Polars or pandas frame, a DuckDB relation, a reader of batches."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Column:
 
 
 def complete(
-    data: Data,
+    data: pa.Table | pa.RecordBatch | Stream,
     *,
     messages: str = "messages",
     model: object = None,
@@ -52,14 +56,16 @@ def complete(
     settings: Settings | None = None,
     session: SessionCore | None = None,
     **overrides: object,
-) -> Data:
+) -> Any:
     """A table or record batch with one column more, `output`: the responses as JSON text, as `chat_completions` gives them.
 
-    messages: the column that holds the conversations. model … transforms: as in SQL; each a constant, a `Column`, or a vector
-    with a value for each row. on_error: what a failed row becomes, the settings' if None. settings, overrides: as in
-    `duck_or.register`. session: a session that is open already, instead of the process's own for these settings.
-    Raises ArgumentError, SettingsError; RequestFailed where a failed row ends it.
+    data: a record batch comes back as one; all else that hands Arrow data over (a Polars or pandas frame, a DuckDB relation, a
+    reader of batches) is read into memory and comes back as a table. messages: the column that holds the conversations.
+    model … transforms: as in SQL; each a constant, a `Column`, or a vector with a value for each row. on_error: what a failed
+    row becomes, the settings' if None. settings, overrides: as in `duck_or.register`. session: a session that is open already,
+    instead of the process's own for these settings. Raises ArgumentError, SettingsError; RequestFailed where a failed row ends it.
     """
+    data = _arrow(data)
     if output in data.schema.names:
         raise ArgumentError(f"there is a column {output!r} already; say output='…' for another name")
     given = {
@@ -74,6 +80,21 @@ def complete(
     kernel = _kernel(settings, session, overrides)
     answers = _answered(kernel, _column(messages, data), vectors, on_error)
     return data.append_column(output, answers if isinstance(data, pa.Table) else answers.combine_chunks())
+
+
+def _arrow(data: Any) -> pa.Table | pa.RecordBatch:
+    if isinstance(data, pa.Table | pa.RecordBatch):
+        return data
+    kind = f"{type(data).__module__}.{type(data).__qualname__}"
+    if not hasattr(data, "__arrow_c_stream__"):
+        raise ArgumentError(
+            f"complete() takes an Arrow table or batch, or what hands one over, not a {kind}: pa.Table.from_pandas(df), "
+            "df.to_arrow(), pa.table({'messages': …})"
+        )
+    try:
+        return pa.table(data)
+    except pa.ArrowInvalid as error:  # a vector hands itself over, too
+        raise ArgumentError(f"complete() cannot read this {kind} as a table: {error}") from error
 
 
 def chat_completions(messages: pa.Array | pa.ChunkedArray, **arguments: Any) -> pa.ChunkedArray:

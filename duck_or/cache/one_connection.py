@@ -37,11 +37,11 @@ class OneConnection(Generic[C]):
     def turn(self) -> Iterator[C]:
         """The connection, for one caller at a time. Whatever it is that fails, the next turn opens another one."""
         with self._lock:
-            if self._one is not None and self._stale(self._one):
-                self._let_go()
-            if self._one is None:
-                self._one = self._open()
             try:
+                if self._one is not None and self._stale(self._one):
+                    self._let_go()
+                if self._one is None:
+                    self._one = self._open()
                 yield self._one
             except BaseException:  # an interrupt, too: an answer half read would be taken for the next call's
                 self._let_go()

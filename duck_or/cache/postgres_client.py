@@ -13,11 +13,13 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple, TypeVar
 
 from duck_or.cache.contract import StoreError, Unreachable
-from duck_or.cache.server_address import ELSEWHERE, is_ambiguous, not_an_address, shown
+from duck_or.cache.server_address import ELSEWHERE, not_an_address
 from duck_or.errors import SettingsError
+from duck_or.store_address import fault, normal, shown
 
 try:
     import psycopg
+    from psycopg import waiting
     from psycopg.abc import PQGen
     from psycopg.conninfo import make_conninfo
     from psycopg.errors import ConnectionTimeout
@@ -29,7 +31,12 @@ except ImportError as missing:
 SILENCE = 5
 """Seconds without a word from the server after which it counts as unreachable, while connecting and afterwards."""
 
+PINGING = 2
+"""Seconds for the question why it refused: the least that libpq knows."""
+
 FORM = "postgresql://user:password@host:port/database"
+
+OPTIONS = "one of its options is none of libpq's, or has a value that is none; and % is written %25"
 
 Error = psycopg.Error
 T = TypeVar("T")
@@ -57,7 +64,11 @@ _MEMORY = Meaning("it has no memory left", "give it more", True)
 # By SQLSTATE, else by its first two characters, which are its class. https://www.postgresql.org/docs/current/errcodes-appendix.html
 BY_STATE: Mapping[str, Meaning] = {
     "08": _DOWN,
-    "25006": Meaning("it is a replica and may only be read", "wait until the failover is over", True),
+    "25006": Meaning(
+        "it is a replica, or its user may only read",
+        "wait until the failover is over, or let its user write",
+        True,
+    ),
     "28": _REFUSED,
     "3D": _REFUSED,
     "3F": _TABLES,
@@ -73,6 +84,10 @@ BY_STATE: Mapping[str, Meaning] = {
     "58": Meaning("its disk could not be read or written", "see its log"),
     "XX": Meaning("it is damaged", f"see its log, or {ELSEWHERE}"),
 }
+_TOO_SHORT = Meaning(
+    "its user's statement_timeout is too short",
+    f"raise it: ALTER ROLE … SET statement_timeout = '{SILENCE}s'",
+)
 OTHERWISE = Meaning("it refused", f"see its log, or {ELSEWHERE}")
 
 
@@ -86,9 +101,16 @@ class Connection(psycopg.Connection[TupleRow]):
     silence: float | None = SILENCE
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
         if self.silence is not None:
             gen = _listening(gen, self.silence)
-        return super().wait(gen, interval) if timeout is None else super().wait(gen, interval, timeout)
+        try:
+            # Not the library's own, which after Ctrl-C first asks the server to cancel, and waits for that.
+            return waiting.wait(gen, self.pgconn.socket, interval)
+        except (Silent, KeyboardInterrupt):
+            self.pgconn.finish()  # else whoever ends a transaction or a pipeline on it waits as long again
+            raise
 
 
 def _listening(gen: PQGen[T], silence: float) -> PQGen[T]:
@@ -108,31 +130,43 @@ def _listening(gen: PQGen[T], silence: float) -> PQGen[T]:
         return result
 
 
+SESSION = f"""
+    SET default_transaction_isolation = 'read committed';
+    SET tcp_keepalives_idle = {SILENCE}; SET tcp_keepalives_interval = {SILENCE}; SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = {4 * SILENCE * 1000}
+""".encode()
+"""Every statement must see what was committed before it, whatever the database's own default is. And the server forgets a
+worker whose machine is gone after 20 seconds, not after two hours: what it had begun to put locks its rows."""
+
+
 def connect(url: str) -> Connection:
     """Raises psycopg.Error; StoreError for what is no address, and where the server cannot be reached or refuses."""
-    if is_ambiguous(url):
-        raise not_an_address(url, FORM)
+    if why := fault(url):
+        raise not_an_address(url, FORM, why)
     try:
-        conninfo = make_conninfo(url, connect_timeout=SILENCE, tcp_user_timeout=SILENCE * 1000)
+        conninfo = make_conninfo(normal(url), connect_timeout=SILENCE, tcp_user_timeout=SILENCE * 1000)
     except psycopg.ProgrammingError:
-        raise not_an_address(url, FORM) from None
+        raise not_an_address(url, FORM, OPTIONS) from None
     try:
-        connection = _open(conninfo, shown(url))
+        connection = _open(conninfo, url)
     except StoreError as error:
         if isinstance(error, Unreachable):
             raise
-        connection = _open(conninfo, shown(url))  # it may have come up just when it was asked why it refused
-    # Every statement must see what was committed before it, whatever the database's own default is.
-    connection.execute("SET default_transaction_isolation = 'read committed'")
+        connection = _open(conninfo, url)  # it may have come up just when it was asked why it refused
+    try:
+        connection.execute(SESSION)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def _open(conninfo: str, location: str) -> Connection:
+def _open(conninfo: str, url: str) -> Connection:
     try:
         # Statements are not prepared, so that a pooler may stand in between.
         return Connection.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
-        raise _not_connected(error, conninfo, location) from None
+        raise _not_connected(error, conninfo, url) from None
 
 
 @contextmanager
@@ -157,13 +191,19 @@ def is_stale(connection: Connection) -> bool:
         return bool(selector.select(0))
 
 
-def _not_connected(error: psycopg.Error, conninfo: str, location: str) -> StoreError:
+def _not_connected(error: psycopg.Error, conninfo: str, url: str) -> StoreError:
     """The library says why only in words, in the server's language and with the user's name. So we ask in another way."""
+    location = shown(url)
     if isinstance(error, ConnectionTimeout):
         return _store_error(_LATE, "no connection", location, "open")
     if "SSL" in str(error) or "certificate" in str(error):
         return _store_error(_TLS, "see sslmode", location, "open")
-    state = psycopg.pq.PGconn.ping(conninfo.encode())
+    if error.pgconn is None:  # its name means no machine, so there was no attempt
+        return _store_error(_DOWN, str(error).strip(), location, "open")
+    # No other thread runs meanwhile. It is a moment, since the server has just answered, or refused to.
+    state = psycopg.pq.PGconn.ping(make_conninfo(conninfo, connect_timeout=PINGING).encode())
+    if state == Ping.NO_ATTEMPT:
+        return not_an_address(url, FORM, OPTIONS)
     if state == Ping.OK:
         crowded = "too many" in str(error) or "connection slots" in str(error)
         return _store_error(BY_STATE["53300"] if crowded else _REFUSED, "no connection", location, "open")
@@ -180,8 +220,13 @@ def store_error(error: psycopg.Error, location: str, doing: str) -> StoreError:
         meaning = _LATE if isinstance(error, Silent) else _DOWN if lost else OTHERWISE
         return _store_error(meaning, str(error).strip(), location, doing)
     meaning = BY_STATE.get(state) or BY_STATE.get(state[:2], OTHERWISE)
+    told = error.diag.message_primary or state
+    if (
+        state == "57014" and "statement timeout" in told
+    ):  # whatever cancels a statement, its state is the same
+        meaning = _TOO_SHORT
     # The server's own words name users and roles where it is about rights.
-    detail = state if meaning in (_REFUSED, BY_STATE["42501"]) else error.diag.message_primary or state
+    detail = state if meaning in (_REFUSED, BY_STATE["42501"]) else told
     return _store_error(meaning, detail, location, doing)
 
 

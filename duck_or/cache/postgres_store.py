@@ -31,8 +31,8 @@ from duck_or.cache.postgres_client import (
 )
 from duck_or.cache.postgres_schema import SCHEMA_VERSION, prepare
 from duck_or.cache.rows import Row, Rows, chunks
-from duck_or.cache.server_address import shown
 from duck_or.cache.shared import Claims
+from duck_or.store_address import shown
 
 WALKED_ROWS = 1024
 """Answers that are handed out at once when all are asked for."""

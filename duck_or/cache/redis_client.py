@@ -4,14 +4,19 @@ it may pass by itself. The only importer of the library.
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from duck_or.cache.contract import StoreError, Unreachable
-from duck_or.cache.server_address import ELSEWHERE, is_ambiguous, not_an_address
+from duck_or.cache.server_address import ELSEWHERE, not_an_address
 from duck_or.errors import SettingsError
+from duck_or.store_address import fault, is_tls, normal
 
 try:
     import redis
@@ -29,6 +34,7 @@ try:
         NoScriptError,
         OutOfMemoryError,
         ReadOnlyError,
+        ResponseError,
         TimeoutError,  # noqa: A004
     )
     from redis.retry import Retry
@@ -39,6 +45,9 @@ except ImportError as missing:
 
 SILENCE = 5.0
 """Seconds without a word from the server after which it counts as unreachable, while connecting and afterwards."""
+
+PROBING = 1.0
+"""Seconds for the question whether it speaks TLS at all."""
 
 FORM = "redis://user:password@host:port/0"
 
@@ -92,12 +101,27 @@ BY_WORD: Mapping[str, Meaning] = {
 }
 OTHERWISE = Meaning("it refused", f"see its log, or {ELSEWHERE}")
 _CERTIFICATE = Meaning("its TLS certificate is not trusted", "add ssl_ca_certs=FILE to cache_path")
+_FILES = Meaning(
+    "a file that its TLS needs cannot be read",
+    "correct ssl_ca_certs, ssl_certfile and ssl_keyfile in cache_path",
+)
+_TLS = Meaning("TLS with it is not possible", "correct the options that begin with ssl_ in cache_path")
 _NO_TLS = Meaning("it does not speak TLS on this port", "use redis:// or its TLS port")
 BY_TLS: Mapping[str, Meaning] = {
     "CERTIFICATE_VERIFY_FAILED": _CERTIFICATE,
     "WRONG_VERSION_NUMBER": _NO_TLS,
     "RECORD_LAYER_FAILURE": _NO_TLS,
 }
+BY_CAUSE: Sequence[tuple[type[OSError], Meaning]] = (
+    (ssl.SSLEOFError, _DOWN),
+    (ssl.SSLZeroReturnError, _DOWN),
+    (ssl.SSLSyscallError, _DOWN),
+    (ssl.SSLError, _TLS),
+    (FileNotFoundError, _FILES),
+    (PermissionError, _FILES),
+    (IsADirectoryError, _FILES),
+)
+"""Where TLS is spoken: what the library only says to be no connection. The first that fits."""
 
 
 def open_client(url: str, silence: float) -> Redis:
@@ -105,11 +129,12 @@ def open_client(url: str, silence: float) -> Redis:
 
     silence: see `RedisStore`. Raises StoreError for what is no address.
     """
-    if is_ambiguous(url):
-        raise not_an_address(url, FORM)
-    address = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+    if why := fault(url):
+        raise not_an_address(url, FORM, why)
+    address = normal(url)
+    address = address.replace("valkey", "redis", 1) if address.startswith("valkey") else address
     try:
-        return redis.Redis.from_url(
+        client = redis.Redis.from_url(
             address,
             protocol=2,
             socket_timeout=silence,
@@ -117,15 +142,40 @@ def open_client(url: str, silence: float) -> Redis:
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),  # who waits for the server, and how long, is decided above
         )
-    except (ValueError, TypeError):
-        raise not_an_address(url, FORM) from None
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # says what is wrong with options; it connects later
+    except (ValueError, TypeError, RedisError):
+        raise not_an_address(url, FORM, "one of its options has a value that is none") from None
+    return client
 
 
-def store_error(error: RedisError, location: str, doing: str) -> StoreError:
-    """doing: 'read', 'write' …, as in "cannot read the answer cache"."""
+def is_plain(error: RedisError, url: str) -> bool:
+    """Whether TLS was waited for in vain because the server speaks none: what it was sent it took for half a command."""
+    if not (isinstance(error, TimeoutError) and is_tls(url)):
+        return False
+    parts = urlsplit(url)
+    with suppress(OSError), socket.create_connection((parts.hostname, parts.port or 6379), PROBING) as probe:
+        probe.settimeout(PROBING)
+        probe.sendall(b"PING\r\n")
+        return probe.recv(1) in (b"+", b"-")
+    return False
+
+
+def evicting(client: Redis) -> str | None:
+    """The policy by which the server drops keys when its memory is full; None where it drops none, or does not say."""
+    try:
+        memory = client.info("memory")
+    except ResponseError:  # not everybody may ask
+        return None
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    return policy if policy != "noeviction" and memory.get("maxmemory") != 0 else None
+
+
+def store_error(error: RedisError, location: str, doing: str, plain: bool = False) -> StoreError:
+    """doing: 'read', 'write' …, as in "cannot read the answer cache". plain: see `is_plain`."""
     # Where several commands were sent together, the library puts the command that failed, and with it answers, before it.
     said = str(error).rpartition("caused error: ")[2]
-    meaning = _meaning(error, said)
+    meaning = _NO_TLS if plain else _meaning(error, said, is_tls(location))
     # Only of these the text holds neither user nor data.
     telling = isinstance(error, (ConnectionError, TimeoutError)) and meaning is not _CREDENTIALS
     detail = said[:200] if telling or meaning is OTHERWISE else type(error).__name__
@@ -135,9 +185,12 @@ def store_error(error: RedisError, location: str, doing: str) -> StoreError:
     )
 
 
-def _meaning(error: RedisError, said: str) -> Meaning:
+def _meaning(error: RedisError, said: str, tls: bool) -> Meaning:
     for mark, meaning in BY_TLS.items():
         if mark in said.upper().replace(" ", "_"):
+            return meaning
+    for cause, meaning in BY_CAUSE:
+        if tls and isinstance(error.__context__, cause):
             return meaning
     for kind, meaning in BY_CLASS:
         if isinstance(error, kind):

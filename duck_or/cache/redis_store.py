@@ -21,11 +21,20 @@ from contextlib import contextmanager
 from duck_or.cache.contract import Kept, StoreInfo
 from duck_or.cache.guard import log_warning
 from duck_or.cache.one_connection import OneConnection
-from duck_or.cache.redis_client import SILENCE, Redis, RedisError, open_client, script, store_error
+from duck_or.cache.redis_client import (
+    SILENCE,
+    Redis,
+    RedisError,
+    evicting,
+    is_plain,
+    open_client,
+    script,
+    store_error,
+)
 from duck_or.cache.redis_sweep import Sweep
 from duck_or.cache.rows import Rows, chunks, to_bytes
-from duck_or.cache.server_address import shown
 from duck_or.cache.shared import Claims
+from duck_or.store_address import shown
 
 LAYOUT = 1
 ANSWER = b"duck_or:%d:answer:" % LAYOUT
@@ -45,7 +54,7 @@ class RedisStore:
     ttl: seconds an answer is good for, None for ever. max_bytes: memory that `prune` leaves the answers, None for any;
     while writing, the server's own `maxmemory` is the limit. silence: seconds without a word from the server after which
     it counts as unreachable. report: called once if answers turn out to be damaged (they count as not there; `damaged`
-    says how many). Raises SettingsError, at import, where the client is not installed.
+    says how many), and once if the server evicts keys. Raises SettingsError, at import, where the client is not installed.
     """
 
     def __init__(
@@ -60,6 +69,9 @@ class RedisStore:
         self.location = shown(url)
         self._ttl = ttl
         self._max_bytes = max_bytes
+        self._url = url
+        self._report = report
+        self._asked_for_policy = False
         self._rows = Rows(self.location, ttl, report)
         self._client = OneConnection[Redis](lambda: open_client(url, silence), lambda client: client.close())
 
@@ -159,7 +171,9 @@ class RedisStore:
 
     def beat(self, worker: str, lifetime: float) -> int:
         with self._connected("write") as client:
-            return int(_BEAT.run(client, [WORKERS], [worker, math.ceil(lifetime * 1e6)]))
+            living = int(_BEAT.run(client, [WORKERS], [worker, math.ceil(lifetime * 1e6)]))
+            self._warn_of_eviction(client)
+        return living
 
     def leave(self, worker: str) -> None:
         with self._connected("write") as client:
@@ -182,7 +196,19 @@ class RedisStore:
             with self._client.turn() as client:
                 yield client
         except RedisError as error:
-            raise store_error(error, self.location, doing) from error
+            raise store_error(error, self.location, doing, is_plain(error, self._url)) from error
+
+    def _warn_of_eviction(self, client: Redis) -> None:
+        """Once. All but the answers have a time to live, so that they go under every policy that lets anything go."""
+        if not self._asked_for_policy:
+            policy = evicting(client)
+            self._asked_for_policy = True
+            if policy:
+                self._report(
+                    f"the server of the answer cache {self.location} drops keys when its memory is full "
+                    f"(maxmemory-policy {policy}): requests are then sent twice, and answers paid for again. "
+                    "To mend it: set its maxmemory-policy to noeviction"
+                )
 
     def _read(self, client: Redis, keys: Sequence[bytes], now: float, found: dict[bytes, Kept]) -> set[bytes]:
         """Returns the keys whose answers cannot be read."""

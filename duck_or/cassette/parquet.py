@@ -47,6 +47,8 @@ def write(path: Path, answers: Iterable[Mapping[bytes, Kept]]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not path.parent.is_dir():  # the error would name the temporary file
+        raise StoreError(f"the cassette {path} cannot be written: there is no directory {path.parent}")
     schema, count = _schema(), 0
     try:
         with (

@@ -1,8 +1,7 @@
 """Which exit code, which words and which code of its own an error has on the command line.
 
-DuckDB hands an exception of a Python function on as text, so here the text is taken apart again: the class's name, its
-message, and behind that, in some versions, a stack that is of no use to the user. Whole statements raise the exceptions
-themselves. Both must read the same.
+DuckDB hands an exception of a Python function on as text, and whole statements raise the exceptions themselves. Both must
+read the same.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import click
 
 from duck_or import errors
 from duck_or.cache.contract import StoreError
+from duck_or.statements.brief import from_function
 
 FAILED = 1
 CONFIGURATION = 3
@@ -61,10 +61,6 @@ OWN_CODES = {
     if isinstance(kind, type) and issubclass(kind, errors.DuckOrError)
 }
 
-_FROM_FUNCTION = re.compile(
-    r"Python exception occurred while executing the UDF: (?:\w+\.)*(?P<name>\w+)(?:: (?P<message>.*?))?(?:\s*\n\nAt:\n.*)?\Z",
-    re.DOTALL,
-)
 _CODE = re.compile(r"\(code (\w+), attempts \d+")
 
 
@@ -99,10 +95,11 @@ def ending(error: BaseException) -> Told:
 def told(error: Exception) -> Told:
     """What to say about an exception that DuckDB raised."""
     text = str(error)
-    ours = _FROM_FUNCTION.search(text)
+    ours = from_function(text)
     if ours is None:
         return _told(type(error).__name__, text, "duckdb")
-    return _told(ours["name"], (ours["message"] or "").strip() or ours["name"], "failed")
+    name, message = ours
+    return _told(name, message or name, "failed")
 
 
 def _told(class_name: str, message: str, otherwise: str) -> Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from duck_or.cli.wording import size
 if TYPE_CHECKING:
     import duckdb
 
-    from duck_or.report.figures import Figures
+    from duck_or.report.figures import Figures, Wanted
     from duck_or.settings import Settings
 
 LENGTHS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -73,10 +74,11 @@ def report(
 
     settings = Settings.load(overrides)
     path = calls or settings.calls_file
+    wanted = Wanted(since, models)
     with connected(":memory:", quiet=True) as con:
         _load(con, path, needed=calls is not None)
-        found = figures(con, Wanted(since, models))
-        nothing = _why_nothing(con, path, settings) if found.totals.empty else ""
+        found = figures(con, wanted)
+        nothing = _why_nothing(con, path, settings, wanted) if found.totals.empty else ""
     source = f"From {path}" if path else "From nowhere: calls are kept in memory only"
     if html is None:
         _print(found, source, nothing)
@@ -97,7 +99,9 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path | None, needed: bool) -> No
         raise CommandFailed(str(error)) from error
 
 
-def _why_nothing(con: duckdb.DuckDBPyConnection, path: Path | None, settings: Settings) -> str:
+def _why_nothing(
+    con: duckdb.DuckDBPyConnection, path: Path | None, settings: Settings, wanted: Wanted
+) -> str:
     if path is None:
         cause = (
             "calls_path is none"
@@ -116,9 +120,18 @@ def _why_nothing(con: duckdb.DuckDBPyConnection, path: Path | None, settings: Se
     [(rows, newest)] = con.execute(
         "SELECT count(*), strftime(max(time), '%Y-%m-%d %H:%M') FROM call"
     ).fetchall()
-    if rows:
-        return f"None of the calls in {path} is so new and of such a model; the newest is of {newest}."
+    if rows and (lacking := " and ".join(_filters(wanted))):
+        newest = f"; the newest is of {newest}" if wanted.since is not None else ""
+        return f"None of the calls in {path} is {lacking}{newest}."
     return f"There are no calls in {path} yet."
+
+
+def _filters(wanted: Wanted) -> Iterator[str]:
+    """What the options ask of a call."""
+    if wanted.since is not None:
+        yield "so new"
+    if wanted.models:
+        yield f"of the model {' or '.join(wanted.models)}"
 
 
 def _print(found: Figures, source: str, nothing: str) -> None:

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 
 from duck_or.errors import Cancelled, RequestFailed, StatementStopped
 from duck_or.observation import observer_of
-from duck_or.outcome import Action, Completion, Failure, Outcome
+from duck_or.outcome import NOT_ON_CASSETTE, Action, Completion, Failure, Outcome
 from duck_or.request import Request
 
 if TYPE_CHECKING:
@@ -202,8 +202,13 @@ def stop_error(failure: Failure) -> RequestFailed:
     told = f"{failure.message} ({', '.join(facts)})"
     if failure.action is Action.STOP:
         return StatementStopped(f"{told}. Nothing further was sent; answers that came back are kept.")
+    again = (
+        "" if failure.code == NOT_ON_CASSETTE else _AGAIN
+    )  # with a cassette nothing is asked, and nothing comes back
     return RequestFailed(
-        f"{told}. Answers that came back are kept: running the statement again asks only for the rest. "
-        "To keep going past such rows use the function's try_ form (try_chat_completions, try_prompt …), or on_error = "
-        "'json' or 'null'."
+        f"{told}. {again}To keep going past such rows use the function's try_ form (try_chat_completions, try_prompt …), or "
+        "on_error = 'json' or 'null'."
     )
+
+
+_AGAIN = "Answers that came back are kept: running the statement again asks only for the rest. "

@@ -7,6 +7,7 @@ or a body means it must not know.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from enum import Enum
 
@@ -66,6 +67,7 @@ class OpenAITransport:
     """A Transport over at most `max_connections` connections. Made, used and closed on one event loop."""
 
     def __init__(self, endpoint: Endpoint, max_connections: int) -> None:
+        quieten(logging.getLogger("httpx2"))
         self._endpoint = endpoint
         self._client = _Client(endpoint, max_connections)
         self._options = _options(endpoint)
@@ -95,6 +97,16 @@ class OpenAITransport:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def quieten(logger: logging.Logger) -> None:
+    """Leave a level that somebody has set; else it says nothing below a warning.
+
+    The client's HTTP library logs each request at INFO: whoever turns on the INFO of a program of their own would have a line
+    for every row. `logging.getLogger("httpx2").setLevel(logging.INFO)`, before or after, brings them back.
+    """
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
 
 
 class _Client(openai.AsyncOpenAI):

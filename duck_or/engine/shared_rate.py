@@ -100,8 +100,12 @@ class StoreBucket:
         """Once: whoever pays should know when the limit is no longer kept by all together."""
         if not self._told:
             self._told = True
-            share = f"1/{self.peers} of the rate" if self.peers > 1 else "all of it, knowing of no other worker"
-            log.warning("the rate limit is not shared for now: %s; this process goes on with %s", error, share)
+            share = (
+                f"1/{self.peers} of the rate" if self.peers > 1 else "all of it, knowing of no other worker"
+            )
+            log.warning(
+                "the rate limit is not shared for now: %s; this process goes on with %s", error, share
+            )
 
 
 class SharedTokens:

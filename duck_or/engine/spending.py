@@ -49,13 +49,13 @@ class Spending:
         """US dollars that are neither spent nor held back for a request under way; never below zero."""
         return max(0.0, self.limit_usd - self.budget.spent_usd - self.budget.reserved_usd)
 
-    def judge(self, worst: float) -> Funds | Failure:
-        """Whether a request that may cost so many US dollars can be sent. Holds nothing back."""
+    def judge(self, worst: float, cure: str) -> Funds | Failure:
+        """Whether a request that may cost so many US dollars can be sent. Holds nothing back. cure: what makes it cheaper."""
         if worst > self.limit_usd:
-            return self._exhausted(worst)  # whatever comes back of the others
+            return self._exhausted(worst, cure)  # whatever comes back of the others
         if self.budget.allows(worst):
             return Funds.HELD
-        return Funds.WAIT if self.budget.reserved_usd > 0 else self._exhausted(worst)
+        return Funds.WAIT if self.budget.reserved_usd > 0 else self._exhausted(worst, cure)
 
     def unpriced(self, request: Request) -> Failure:
         """The request names no model whose price is known."""
@@ -66,12 +66,12 @@ class Spending:
             action=Action.STOP,
         )
 
-    def _exhausted(self, worst: float) -> Failure:
+    def _exhausted(self, worst: float, cure: str) -> Failure:
         return Failure(
             "budget_exhausted",
             f"{self._name} of ${self.limit_usd:.6g} does not allow the next request: ${self.spent_usd:.6g} is spent "
             f"and it can cost up to ${worst:.6g}. Raise {self._name} and run the statement again, it pays only for the "
-            "rest; or lower max_tokens, which is most of what a request can cost",
+            f"rest; or {cure}",
             action=Action.STOP,
         )
 
@@ -91,12 +91,20 @@ def hold(budgets: Budgets, request: Request) -> tuple[Funds | Failure, float]:
     worst = worst_case_usd(request, budgets[0].prices)
     if worst is None:
         return budgets[0].unpriced(request), 0.0
-    verdict = _strictest([spending.judge(worst) for spending in budgets])
+    verdict = _strictest([spending.judge(worst, _cure(request)) for spending in budgets])
     if verdict is not Funds.HELD:
         return verdict, 0.0
     for spending in budgets:
         spending.budget.reserve(worst)
     return Funds.HELD, worst
+
+
+def _cure(request: Request) -> str:
+    """What makes this request's worst case smaller."""
+    if request.wanted.kind != "chat":
+        return "ask about shorter texts"
+    change = "lower max_tokens" if request.max_tokens else "set max_tokens (in model_kwargs)"
+    return f"{change}, since the longest answer is most of what a request can cost"
 
 
 def _strictest(verdicts: Sequence[Funds | Failure]) -> Funds | Failure:

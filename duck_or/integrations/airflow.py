@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from duck_or.setting_rules import RULES, checked, displayed
 from duck_or.settings import Settings
 from duck_or.statements.connection import Connection
 from duck_or.statements.session import Session
@@ -64,4 +65,10 @@ class DuckOrHook(DuckDBHook):  # type: ignore[misc]  # Airflow is not there wher
             return {}
         found = self.get_connection(self._openrouter_conn_id)
         given = {"api_key": found.password, "base_url": found.host} | found.extra_dejson
-        return {name: value for name, value in given.items() if value is not None}
+        source = f"the Airflow connection {self._openrouter_conn_id}"
+        return {name: _read(name, value, source) for name, value in given.items() if value is not None}
+
+
+def _read(name: str, value: Any, source: str) -> Any:
+    """A setting's value; `Settings` refuses what is none. Raises SettingsError, which says where it came from."""
+    return checked(name, value, f"{name}={displayed(name, value)} in {source}") if name in RULES else value

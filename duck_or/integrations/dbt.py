@@ -29,7 +29,7 @@ from duck_or.engine.cancellation import cancel_running
 from duck_or.errors import Cancelled, SettingsError
 from duck_or.queries.library import Library
 from duck_or.queries.tokens import Words
-from duck_or.setting_rules import RULES, has_password, parsed
+from duck_or.setting_rules import RULES, displayed, has_password, parsed
 from duck_or.settings import Settings
 from duck_or.statements.connection import Connection
 from duck_or.statements.planner import Parameters
@@ -116,7 +116,9 @@ def settings_of(config: Mapping[str, Any], of_duckdb: Mapping[str, Any]) -> Sett
 def _read(name: str, value: Any) -> Any:
     """A value as YAML and env_var() give it."""
     value = _WORDS.get((name, value), value) if value is None or value is False else value
-    return parsed(name, value, "the profile") if isinstance(value, str) and name in RULES else value
+    if not isinstance(value, str) or name not in RULES:
+        return value
+    return parsed(name, value, f"{name}: {displayed(name, value)} in the profile")
 
 
 def _hide(settings: Settings, config: Mapping[str, Any]) -> None:

@@ -9,6 +9,8 @@ Decides what a cell's options do and how errors are shown. How a statement is as
 
 from __future__ import annotations
 
+import math
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -36,6 +38,7 @@ from duck_or.progress.line import surface
 from duck_or.progress.surfaces import NotebookLine
 from duck_or.sql.interrupt import stop_on_ctrl_c
 from duck_or.sql.registration import session_on
+from duck_or.statements.brief import STOPPED, show_briefly, was_stopped
 from duck_or.statements.connection import Connection
 from duck_or.statements.display import SHOWN, mime_bundle
 from duck_or.statements.estimate import Estimate
@@ -45,8 +48,17 @@ from duck_or.statements.session import Session
 MODES = ("raise", "null", "json")
 
 _WORK = "__duck_or_work"
-_STOPPED = "stopped. What was answered until then is kept: run the cell again, and it asks for the rest"
-_INTERRUPTED = "Query interrupted"  # DuckDB's RuntimeError when Ctrl-C comes while it is busy itself
+
+
+def _us_dollars(word: str) -> float:
+    """What `--budget` is given. argparse shows the message of the error that this raises."""
+    try:
+        amount = float(word)
+    except ValueError:
+        amount = math.nan
+    if not 0 <= amount < math.inf:
+        raise ArgumentTypeError(f"{word!r} is no amount in US dollars: 0.50, say")
+    return amount
 
 
 def _parser() -> MagicArgumentParser:
@@ -58,7 +70,7 @@ def _parser() -> MagicArgumentParser:
     add = parser.add_argument
     add("con", nargs="?", help="a connection; may be left out where the notebook has only one")
     add("--estimate", action="store_true", help="show what it would ask and cost; nothing is run or sent")
-    add("--budget", type=float, metavar="USD", help="what this cell may cost")
+    add("--budget", type=_us_dollars, metavar="USD", help="what this cell may cost")
     add(
         "--on-error",
         choices=MODES,
@@ -252,13 +264,10 @@ def in_brief() -> Iterator[None]:
         _show(error, str(error))
         raise
     except (KeyboardInterrupt, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and str(error) != _INTERRUPTED:
-            raise
-        _show(error, _STOPPED)
+        if was_stopped(error):
+            _show(error, STOPPED)
         raise
 
 
 def _show(error: BaseException, message: str) -> None:
-    """`_render_traceback_` is how an exception tells IPython what to show of it."""
-    lines = [f"{type(error).__name__}: {message}"]
-    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+    show_briefly(error, f"{type(error).__name__}: {message}")

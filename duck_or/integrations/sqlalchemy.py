@@ -32,9 +32,11 @@ def register(engine: Engine, settings: Settings | None = None, **overrides: obje
     """Make the functions callable on every connection that the engine opens from now on, the first of them at once.
 
     Call it before the engine's first use. Settings as in `duck_or.register`; with `prefetch='off'` statements are not planned.
-    Registering again, after `engine.dispose()`, replaces the session. Raises SettingsError, also for an engine that has
-    connections already; sqlalchemy.exc.DBAPIError where the database cannot be opened.
+    Registering again, after `engine.dispose()`, replaces the session. Raises SettingsError, also for an engine of another
+    database or with connections already; sqlalchemy.exc.DBAPIError where the database cannot be opened.
     """
+    if engine.dialect.name != "duckdb":
+        raise SettingsError(f"this engine is for {engine.dialect.name}; make it of a duckdb:/// URL")
     opening = _Opening(settings.overridden(overrides) if settings else Settings.load(overrides))
     before = _openings.get(engine)
     _listen(engine, opening)

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import altair as alt
 
-from duck_or.report.figures import Figures, Part, Totals
+from duck_or.report.figures import BINS, Figures, Part, Totals
 from duck_or.report.sentences import seconds, short_names, unit, when
 from duck_or.wording import rough_dollars
 
@@ -27,9 +27,21 @@ KIND_PLACES = {"about saved": 2, "failed": 1, "rejected": OTHERS_PLACE}
 MAX_MODELS = 10
 """Models in the chart of savings."""
 
+TIME_FORMATS = {
+    "minute": "%H:%M",
+    "5 minutes": "%H:%M",
+    "hour": "%-d %b %H:%M",
+    "day": "%-d %b",
+    "week": "%-d %b",
+    "month": "%b %Y",
+}
+"""Of d3: the page's heading has the date where bars are shorter than an hour."""
+
 TIME_HEIGHT = 240
 ROW_HEIGHT = 44
 BAR_HEIGHT = 14
+LABEL_WIDTH = 80
+"""Of a time axis, at most: what is nearer to the axis's end than half of it is moved inwards, not cut off."""
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--grid)"
 
 Spec = Mapping[str, Any]
@@ -70,7 +82,7 @@ def savings(figures: Figures) -> Spec:
     rows = []
     for each in shown:
         saved = each.saved_usd or 0.0
-        name = f"{short[each.model]}: about {rough_dollars(saved)}"
+        name = _label(f"about {rough_dollars(saved)}", short[each.model])
         rows += [(name, SAVING_KINDS[0], paid[each.model]), (name, SAVING_KINDS[1], saved)]
     return _bars(rows, SAVING_KINDS, rough_dollars, labelled=True)
 
@@ -89,7 +101,7 @@ def latencies(figures: Figures) -> Spec:
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     bars = _columns(
         pieces,
-        alt.X("low:Q", scale=scale, title="seconds", axis=_axis(values=_log_ticks(low, high), format="~g")),
+        alt.X("low:Q", scale=scale, title="seconds", axis=_axis(values=_log_ticks(low, high), format=".2~r")),
         alt.Y("from:Q", title="answers", axis=_axis(grid=True, format=",.0f", tickCount=5, tickMinStep=1)),
         figures.models,
         alt.Tooltip("value:Q", title="answers", format=","),
@@ -166,12 +178,12 @@ def _bars(
     number: Callable[[float], str],
     labelled: bool = False,
 ) -> Spec:
-    """One lying bar for each name, in the order in which they come, with its sum behind its name. labelled: the names
+    """One lying bar for each name, in the order in which they come, with its sum before its name. labelled: the names
     say it themselves."""
     sums: dict[str, float] = defaultdict(float)
     for name, _, value in rows:
         sums[name] += value
-    label = {name: name if labelled else f"{name}: {number(total)}" for name, total in sums.items()}
+    label = {name: name if labelled else _label(number(total), name) for name, total in sums.items()}
     values = [
         {"name": label[name], "series": whose, "value": value, "place": list(series).index(whose)}
         | {"share": number(value)}
@@ -193,6 +205,11 @@ def _bars(
         )
     )
     return _finished(chart, ROW_HEIGHT * len(sums))
+
+
+def _label(figure: str, name: str) -> str:
+    """The figure comes first: where there is no room, the end is cut off, and a name is known by its beginning."""
+    return f"{figure}  {name}"
 
 
 def _finished(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int) -> Spec:
@@ -237,13 +254,19 @@ def _money_format(highest: float) -> str:
 
 
 def _time_axis(bin_: str) -> Mapping[str, Any]:
-    formats = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
-    known = {"format": formats[unit(bin_)]} if unit(bin_) in formats else {}
-    return {"labelOverlap": True, "labelSeparation": 10, **known}
+    return {
+        "format": TIME_FORMATS[unit(bin_)],
+        "tickMinStep": dict(BINS)[bin_] * 1000
+        + 1,  # with two ticks in one bar, both would bear the same label
+        "labelOverlap": True,
+        "labelSeparation": 10,
+        "labelFlush": LABEL_WIDTH / 2,
+    }
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of each power of ten in between."""
+    """1, 2 and 5 of each power of ten in between; both ends where that is no scale yet."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = (float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5))
-    return [tick for tick in ticks if low <= tick <= high]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return inside if len(inside) > 1 else [low, high]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from duck_or.report.figures import Figures, Totals
+from duck_or.report.figures import Figures, Share, Totals
 from duck_or.wording import counted, duration, rough_dollars, short_count
 
 
@@ -102,11 +102,18 @@ def errors(figures: Figures) -> str:
     if failed:
         told.append(
             f"{totals.failed:,} of {counted(totals.sent, 'sent request')} ({percent(totals.failed, totals.sent)}) have no "
-            f"answer after all attempts, most of them for {failed[0].name}"
+            f"answer after all attempts, {_mostly(failed[0], totals.failed)}"
         )
     if totals.rejected:
         told.append(f"{counted(totals.rejected, 'row')} could not become a request, and nothing was sent")
     return "; ".join(told) + "."
+
+
+def _mostly(first: Share, failed: int) -> str:
+    """What the commonest of the failures was."""
+    if first.value >= failed:
+        return f"all of them for {first.name}" if failed > 1 else f"for {first.name}"
+    return f"{first.value:,.0f} of them for {first.name}"
 
 
 def tokens(figures: Figures) -> str:

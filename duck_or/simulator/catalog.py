@@ -51,7 +51,7 @@ class Model:
     prompt, completion: USD per token, as strings. stop_word: the provider's own finish reason for `stop`.
     request: USD per request, which for a rerank model is a search of up to a hundred documents.
     thinks: the fewest and the most tokens of reasoning before an answer. default_limit: the provider's `max_tokens` for
-    requests without one. about: what is peculiar to it.
+    requests without one. longest: tokens of its longest answer, None where nothing is listed. about: what is peculiar to it.
     fault: name of the fault this model always (or, with `fault_once`, at first) answers with.
     """
 
@@ -70,6 +70,7 @@ class Model:
     request: str = "0"
     thinks: tuple[int, int] | None = None
     default_limit: int | None = None
+    longest: int | None = None
     about: str = "Answers are made up, prices are an example."
     fault: str | None = None
     fault_once: bool = False
@@ -99,7 +100,7 @@ class Model:
             "pricing": self.pricing(),
             "top_provider": {
                 "context_length": self.context,
-                "max_completion_tokens": None,
+                "max_completion_tokens": self.longest,
                 "is_moderated": self.providers[0] == "openai",
             },
             "per_request_limits": None,
@@ -125,7 +126,7 @@ class Model:
                 "tag": slug,
                 "quantization": "unknown",
                 "context_length": self.context,
-                "max_completion_tokens": None,
+                "max_completion_tokens": self.longest,
                 "max_prompt_tokens": None,
                 "pricing": self.pricing(),
                 "supported_parameters": list(self.parameters),
@@ -148,9 +149,9 @@ _LLAMA = "meta-llama/llama-3.3-70b-instruct"
 
 # fmt: off
 _LISTED = (
-    Model("openai/gpt-5", "OpenAI: GPT-5", "openai/gpt-5-2025-08-07", ("openai", "azure"), "0.00000125", "0.00001", 400_000, 1754587413, "completed", _FILES),
-    Model("openai/gpt-5-mini", "OpenAI: GPT-5 Mini", "openai/gpt-5-mini-2025-08-07", ("openai", "azure"), "0.00000025", "0.000002", 400_000, 1754587407, "completed", _FILES),
-    Model("openai/gpt-5-nano", "OpenAI: GPT-5 Nano", "openai/gpt-5-nano-2025-08-07", ("openai", "azure"), "0.00000005", "0.0000004", 400_000, 1754587402, "completed", _FILES),
+    Model("openai/gpt-5", "OpenAI: GPT-5", "openai/gpt-5-2025-08-07", ("openai", "azure"), "0.00000125", "0.00001", 400_000, 1754587413, "completed", _FILES, longest=128_000),
+    Model("openai/gpt-5-mini", "OpenAI: GPT-5 Mini", "openai/gpt-5-mini-2025-08-07", ("openai", "azure"), "0.00000025", "0.000002", 400_000, 1754587407, "completed", _FILES, longest=128_000),
+    Model("openai/gpt-5-nano", "OpenAI: GPT-5 Nano", "openai/gpt-5-nano-2025-08-07", ("openai", "azure"), "0.00000005", "0.0000004", 400_000, 1754587402, "completed", _FILES, longest=128_000),
     Model("openai/gpt-4o-mini", "OpenAI: GPT-4o-mini", "openai/gpt-4o-mini", ("openai", "azure"), "0.00000015", "0.0000006", 128_000, 1721260800, "stop", _FILES),
     Model("anthropic/claude-sonnet-4.5", "Anthropic: Claude Sonnet 4.5", "anthropic/claude-4.5-sonnet-20250929", _CLAUDE, "0.000003", "0.000015", 1_000_000, 1759161676, "end_turn", _FILES),
     Model("anthropic/claude-haiku-4.5", "Anthropic: Claude Haiku 4.5", "anthropic/claude-4.5-haiku-20251001", _CLAUDE, "0.000001", "0.000005", 200_000, 1760547638, "end_turn", _IMAGE),

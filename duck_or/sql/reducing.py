@@ -14,7 +14,7 @@ from typing import TypeAlias
 import orjson
 
 from duck_or.engine.chunk import Answered, Cell, Group
-from duck_or.errors import ArgumentError
+from duck_or.errors import ArgumentError, TransportError
 from duck_or.functions import Unreadable
 from duck_or.functions.conversation import answer_text
 from duck_or.functions.reduction import SMALL, NotShorter, Reduction, room_for, size
@@ -76,10 +76,20 @@ def _rows(group: Group, context: Context) -> Iterator[_Row]:
 
 def _room(given: object, texts: Sequence[str], options: str, context: Context) -> int:
     if given is None:
-        return room_for(context(options) if size(texts) > SMALL else None)
+        return room_for(_asked(context, options) if size(texts) > SMALL else None)
     if type(given) is not int or given < 1:
         raise ArgumentError(f"llm_reduce: context_length must be a number of tokens; got {shown(given)}")
     return room_for(given)
+
+
+def _asked(context: Context, options: str) -> int | None:
+    try:
+        return context(options)
+    except TransportError as error:
+        raise type(error)(
+            f"llm_reduce has to know how long the model's context is: {error}. Say context_length := … in the call; with a "
+            "cassette, also when it is recorded"
+        ) from error
 
 
 def _texts(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What a notebook shows of a relation: its first rows, as text and as HTML, evaluated once.
 
-Only the rows that are shown are evaluated: a look at a relation asks about no more. How HTML is made, it must not know.
+Only the rows that are shown are evaluated: a look at a relation asks about no more, whatever becomes of it. How HTML is
+made, it must not know.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
+
+from duck_or.errors import DuckOrError
 from duck_or.html import CELL_CHARACTERS, Column, rows_table, shortened
 from duck_or.response_html import response_html, response_text
+from duck_or.statements.brief import in_words, stopped, was_stopped
 from duck_or.wording import counted
 
 SHOWN = 20
@@ -29,7 +34,22 @@ Row = Sequence[str | None]
 
 
 def mime_bundle(relation: Any, rows: int | None = None, shown: int = SHOWN) -> dict[str, str]:
-    """What IPython's display wants of an object. rows: how many it has, where that is known. shown: of them, at most."""
+    """What IPython's display wants of an object. rows: how many it has, where that is known. shown: of them, at most.
+
+    A failure is shown as what it says. Were it raised, IPython would show the relation as DuckDB does, which evaluates
+    10,000 rows. Raises KeyboardInterrupt where it was stopped: nothing else ends the cell, and those behind it.
+    """
+    try:
+        return _evaluated(relation, rows, shown)
+    except KeyboardInterrupt as error:
+        raise stopped() from error
+    except (DuckOrError, duckdb.Error, RuntimeError) as error:
+        if was_stopped(error):
+            raise stopped() from error
+        return {"text/plain": in_words(error)}
+
+
+def _evaluated(relation: Any, rows: int | None, shown: int) -> dict[str, str]:
     first = relation.limit(shown + 1).project("COLUMNS(*)::VARCHAR").fetchall()
     columns = [
         Column(name, str(kind), is_number(str(kind)))

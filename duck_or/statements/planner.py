@@ -24,6 +24,7 @@ from duck_or.queries.lift import lift
 from duck_or.queries.marks import Marked, calls, mark
 from duck_or.queries.names import columns_of, match_calls, name_calls, name_columns, text_of, unmarked
 from duck_or.queries.order import IN_ORDER, WINDOWED, is_certain
+from duck_or.queries.reads import tables_read
 from duck_or.queries.scope import mark_of, marks_below
 from duck_or.queries.split import kind_of, may_be_marked, split
 from duck_or.queries.syntax import Node, Syntax, is_a, walk
@@ -90,9 +91,16 @@ class Planner:
     """Plans statements for one connection. Parses on a cursor of its own; asks the connection itself for what no other
     one sees: its temporary views and macros, and what its query's columns are called."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, slot: Slot) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        slot: Slot,
+        read_once: Callable[[str], bool] = lambda name: False,
+    ) -> None:
+        """read_once: whether a name that the catalog does not know means rows that can be read only once."""
         self._con = con
         self._slot = slot
+        self._read_once = read_once
         self._cursor = con.cursor()
         self._syntax = Syntax(self._cursor)
 
@@ -144,6 +152,7 @@ class Planner:
         tree = self._tree(source, library)
         if not marks_below(tree):
             return None
+        self._refuse_streams(tree, library)
         _refuse_changing(tree, facts)
         if source.kind == "select":
             with self._slot.mute():
@@ -199,6 +208,16 @@ class Planner:
         if isinstance(expanded, str):
             raise _RunsLive(expanded)
         return expanded
+
+    def _refuse_streams(self, tree: Node, library: Library) -> None:
+        """Raises _RunsLive if the query reads what is gone once its questions are collected."""
+        for table in tables_read(tree):
+            name = table["table_name"]
+            if not self._read_once(name):
+                continue
+            places = library.places(table["catalog_name"], table["schema_name"], None)
+            if library.place_of(name.lower(), places) is None:
+                raise _RunsLive(f"{name} may be read only once")
 
     def _columns(self, source: _Source) -> list[str]:
         """What the query's columns are called as it was written. Binds the query, runs nothing."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -13,8 +12,7 @@ import duckdb
 
 from duck_or.engine.spending import Spending
 from duck_or.errors import ArgumentError, DuckOrError, RequestFailed, StatementStopped
-from duck_or.queries.flow import Flow
-from duck_or.queries.guard import Choice, Order, as_written
+from duck_or.queries.guard import Choice
 from duck_or.session import SessionCore
 from duck_or.sql.functions import Slot
 from duck_or.statements.asking import Asking, Changes
@@ -48,7 +46,7 @@ class Runner:
         self._slot = slot
         self._preferences = preferences
         # It runs queries by `sql` and `cursor` only, which a viewpoint has.
-        self._planner = Planner(cast(duckdb.DuckDBPyConnection, self._con), slot)
+        self._planner = Planner(cast(duckdb.DuckDBPyConnection, self._con), slot, self._con.is_read_once)
         self._rounds = Rounds(self._con, session)
 
     def sql(
@@ -105,7 +103,7 @@ class Runner:
         return estimated(self._session, combined(surveyed))
 
     def _survey(self, statement: duckdb.Statement, parameters: Parameters) -> Surveyed:
-        planned = self._plan(statement, parameters) if self._asking.may(statement.query) else None
+        planned = self._planner.plan(statement, parameters) if self._asking.may(statement.query) else None
         if planned is None:
             return Surveyed()
         if planned.collect is None:
@@ -173,14 +171,6 @@ class Runner:
         finally:
             self._asking.ran(statement.query)
 
-    def _plan(
-        self, statement: duckdb.Statement, parameters: Parameters, order: Order = as_written
-    ) -> Planned | None:
-        planned = self._planner.plan(statement, parameters, order)
-        if planned is None or not (streams := self._con.streams(statement.query)):
-            return planned
-        return replace(planned, collect=None, flow=Flow(live=f"{streams[0]} may be read only once"))
-
     def _planned(
         self, statement: duckdb.Statement, parameters: Parameters, spending: Spending | None
     ) -> Planned | None:
@@ -191,7 +181,7 @@ class Runner:
             choices.append(choice)
             return self._preferences.order(choice)
 
-        planned = self._plan(statement, parameters, order)
+        planned = self._planner.plan(statement, parameters, order)
         unknown = [choice for choice in choices if not self._preferences.knows(choice)]
         if not unknown or planned is None or planned.collect is None or planned.flow.live is not None:
             return planned
@@ -199,7 +189,7 @@ class Runner:
             return planned
         for choice in unknown:
             self._try(choice, parameters, spending)
-        return self._plan(statement, parameters, self._preferences.order)
+        return self._planner.plan(statement, parameters, self._preferences.order)
 
     def _try(self, choice: Choice, parameters: Parameters, spending: Spending | None) -> None:
         """Learn what each of the predicates does to some rows. Where a sample cannot be taken, they stay as written."""

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
-from duck_or.queries.tokens import tokens
 from duck_or.statements.relation import Relation
 
 Variables: TypeAlias = Mapping[str, Any]
@@ -28,7 +27,7 @@ _ALL_FRAMES = "SELECT current_setting('python_scan_all_frames')"
 
 _WORDS = re.compile(r"\w+")
 
-_REREADABLE = frozenset({"pandas", "polars", "numpy", "duckdb", "_duckdb"})
+_REREADABLE = frozenset({"pandas", "polars", "numpy", "duckdb", "_duckdb", "ibis", "narwhals"})
 _READ_ONCE = frozenset({"PyCapsule", "RecordBatchReader", "Scanner"})
 
 
@@ -55,10 +54,9 @@ class Viewpoint:
         """As the connection's."""
         return self._there(partial(self.con.execute, query, parameters))
 
-    def streams(self, query: str) -> list[str]:
-        """The variables named in a query that can be read only once."""
-        names = {token.text.strip('"') for token in tokens(query)}
-        return sorted(name for name in names & self._variables.keys() if _is_read_once(self._variables[name]))
+    def is_read_once(self, name: str) -> bool:
+        """Whether a name means a variable whose rows can be read only once."""
+        return name in self._variables and _is_read_once(self._variables[name])
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """As the connection's: another one, which sees no variables."""
@@ -110,6 +108,6 @@ def _sees_all_frames(con: duckdb.DuckDBPyConnection) -> bool:
 def _is_read_once(value: object) -> bool:
     """Whether it gives its rows away when it is read, or might: of an unknown kind of stream nobody can tell."""
     kind = type(value)
-    if isinstance(value, pa.Table) or kind.__module__.partition(".")[0] in _REREADABLE:
+    if isinstance(value, pa.Table | pa.RecordBatch) or kind.__module__.partition(".")[0] in _REREADABLE:
         return False
     return kind.__name__ in _READ_ONCE or hasattr(value, "__arrow_c_stream__")

@@ -19,7 +19,7 @@ def _():
     import duck_or
 
     simulated = "sk-or-v1-simulated"
-    if os.environ.get("OPENROUTER_API_KEY", simulated) == simulated:
+    if (os.environ.get("OPENROUTER_API_KEY") or simulated) == simulated:
         from duck_or.simulator import Simulator
 
         simulator = Simulator().start()

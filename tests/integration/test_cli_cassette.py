@@ -70,6 +70,14 @@ def test_a_choice_of_nothing_is_an_error_and_makes_no_file(file: Path, cassette:
     assert not cassette.exists()
 
 
+def test_a_directory_that_is_not_there_is_named(file: Path) -> None:
+    result = duck_or("cache", "export", "nodir/calls.parquet", "--path", str(file))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: the cassette nodir/calls.parquet cannot be written: there is no directory nodir\n"
+    )
+
+
 def test_an_import_into_a_new_store_and_again(file: Path, cassette: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.sqlite"
     duck_or("cache", "export", str(cassette), "--path", str(file))

@@ -37,13 +37,27 @@ PAGES = {
     "many": MANY,
     "one": [sent()],
     "minutes": [sent(n / 60, latency_s=0.01 + n) for n in range(7)],
+    "hours": [
+        sent(n * 2.1, f"author/{'a-model-with-a-very-long-name-' * 3}{n % 3}", latency_s=0.065)
+        for n in range(14)
+    ],
     "years": [sent(-n * 24 * 9, cost_usd=1000.0 * n) for n in range(200)],
     "hits": [hits(9)],
     "tiny": [sent(cost_usd=1e-7, latency_s=0.001, prompt_tokens=1, completion_tokens=0)],
     "hostile": [sent(model=HOSTILE, provider=HOSTILE), failed(HOSTILE, model=HOSTILE), hits(3, HOSTILE)],
     "nothing": [],
 }
-CHARTS = {"many": 6, "one": 4, "minutes": 4, "years": 4, "hits": 0, "tiny": 4, "hostile": 6, "nothing": 0}
+CHARTS = {
+    "many": 6,
+    "one": 4,
+    "minutes": 4,
+    "hours": 4,
+    "years": 4,
+    "hits": 0,
+    "tiny": 4,
+    "hostile": 6,
+    "nothing": 0,
+}
 WIDTHS = {name: (PHONE, DESK) if name in ("many", "nothing") else (PHONE,) for name in PAGES}
 
 
@@ -119,8 +133,13 @@ def test_a_page_is_written(calls: Path, tmp_path: Path) -> None:
             "There is no file /nowhere/calls.sqlite yet",
         ),
         ([], {"DUCK_OR_CALLS": "none"}, "since calls_path is none"),
-        (["--since", "2100-01-01"], {}, "None of the calls in"),
-        (["--model", "nobody/nothing"], {}, "None of the calls in"),
+        (["--since", "2100-01-01"], {}, "is so new; the newest is of 2"),
+        (["--model", "nobody/nothing"], {}, "is of the model nobody/nothing."),
+        (
+            ["--model", "a/b", "--model", "c/d", "--since", "2100-01-01"],
+            {},
+            "is so new and of the model a/b or c/d;",
+        ),
     ],
 )
 def test_where_there_is_nothing_it_is_said_why(

@@ -166,7 +166,9 @@ def test_output_keeps_the_rows_and_shows_none(kernel: Kernel, simulator: Simulat
     ("cell", "complaint"),
     [
         ("%%chat_sql nowhere\nSELECT 1", "'nowhere' is no connection here. The SQL begins on the next line."),
-        ("%%chat_sql --budget much\nSELECT 1", "argument --budget: invalid float value: 'much'"),
+        ("%%chat_sql --budget much\nSELECT 1", "argument --budget: 'much' is no amount in US dollars"),
+        ("%%chat_sql --budget -1\nSELECT 1", "argument --budget: '-1' is no amount in US dollars"),
+        ("%%chat_sql --budget nan\nSELECT 1", "argument --budget: 'nan' is no amount in US dollars"),
         ("%%chat_sql --budget\nSELECT 1", "argument --budget: expected one argument"),
         ("%%chat_sql --verbose\nSELECT 1", "unrecognized arguments: --verbose"),
         ("%%chat_sql --output 1st\nSELECT 1", "'1st' is no name for a variable"),
@@ -219,12 +221,28 @@ def test_an_answer_that_cannot_be_kept_is_asked_once(kernel: Kernel, simulator: 
     assert simulator.stats().requests == before >= 1
 
 
-@pytest.mark.parametrize("con", ["duck_or.connect()", "duckdb.connect(); session = duck_or.register(con)"])
+CONNECTIONS = ("duck_or.connect()", "duckdb.connect(); session = duck_or.register(con)")
+
+
+@pytest.mark.parametrize("con", CONNECTIONS)
 def test_a_look_at_a_relation_asks_for_what_it_shows(kernel: Kernel, simulator: Simulator, con: str) -> None:
     kernel.run(f"con = {con}")
     ran = kernel.run("con.sql(\"SELECT i, prompt('p' || i) AS a FROM range(1000) r(i)\")")
     assert Seen(ran.html).cells[2:4] == ["0", "p0"]
     assert ran.html.endswith("… and more rows</div>")
+    assert simulator.stats().requests == 21
+
+
+@pytest.mark.parametrize("con", CONNECTIONS)
+def test_a_look_that_fails_shows_why_and_asks_no_more(kernel: Kernel, simulator: Simulator, con: str) -> None:
+    """IPython would fall back to DuckDB's own display, of 10,000 rows."""
+    kernel.run(f"con = {con}; con.execute('SET threads = 1')")
+    failing = "prompt('p' || i, model := CASE i WHEN 20 THEN 'fake/err-400' ELSE 'fake/echo' END)"
+    ran = kernel.run(f'con.sql("SELECT {failing} AS a FROM range(5000) t(i)")')
+    assert list(ran.result) == ["text/plain"]
+    said = ran.result["text/plain"]
+    assert said.startswith("RequestFailed: ")
+    assert "\n" not in said
     assert simulator.stats().requests == 21
 
 

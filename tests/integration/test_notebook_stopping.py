@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +65,22 @@ def test_a_stopped_cell_ends_sends_nothing_more_and_can_be_run_again(
         assert simulator.stats().requests == IN_FLIGHT, f"{which}: nothing was sent after the stop"
         assert not kernel.run(cell).of("error")
         assert simulator.stats().answered == 100, f"{which}: the second time it is answered"
+
+
+@pytest.mark.parametrize(
+    "con", ["duck_or.connect(max_in_flight=20)", "duckdb.connect(); duck_or.register(con, max_in_flight=20)"]
+)
+def test_a_stopped_look_at_a_relation_asks_no_more(kernel: Kernel, simulator: Simulator, con: str) -> None:
+    kernel.run(f"%load_ext duck_or\nimport duckdb, duck_or\ncon = {con}")
+    started = kernel.start("con.sql(\"SELECT prompt('p' || i) AS a FROM range(5000) t(i)\")")
+    wait_until(lambda: simulator.stats().requests == IN_FLIGHT)
+    simulator.scenario = Scenario()  # what is asked from here on is answered, and counted
+    kernel.interrupt()
+    stopped = time.monotonic()
+    assert kernel.finish(started).error == (
+        "KeyboardInterrupt",
+        "KeyboardInterrupt: stopped. What was answered until then is kept: run the cell again, and it asks for the rest",
+    )
+    assert time.monotonic() - stopped < 3, "it takes 0.2 s where nothing else runs"
+    assert kernel.run("con.sql('SELECT 42').fetchall()").result["text/plain"] == "[(42,)]"
+    assert simulator.stats().requests == IN_FLIGHT

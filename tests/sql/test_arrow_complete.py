@@ -6,6 +6,7 @@ import decimal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import duckdb
 import orjson
 import pyarrow as pa
 import pytest
@@ -186,6 +187,38 @@ def test_a_record_batch_stays_one(simulator: Simulator) -> None:
     assert isinstance(answered, pa.RecordBatch)
     assert texts(answered["o"])[:2] == ["a", None]
     assert {request.body["model"] for request in simulator.requests} == {"fake/echo", "fake/model"}
+
+
+@pytest.mark.parametrize(
+    "handed_over",
+    [
+        lambda table: pa.RecordBatchReader.from_batches(table.schema, table.to_batches(1)),
+        lambda table: duckdb.from_arrow(table),
+        lambda table: table.to_pandas(),
+    ],
+    ids=["reader", "relation", "pandas"],
+)
+def test_what_hands_arrow_data_over_comes_back_as_a_table(
+    simulator: Simulator, handed_over: Callable[[pa.Table], Any]
+) -> None:
+    table = pa.table({"id": [1, 2, 3], "messages": said("a", None, "b")})
+    answered = complete(handed_over(table), settings=settings_for(simulator))
+    assert isinstance(answered, pa.Table)
+    assert answered["id"].to_pylist() == [1, 2, 3]
+    assert texts(answered["response"]) == ["a", None, "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        ({"messages": said("a")}, r"not a builtins\.dict: pa\.Table\.from_pandas\(df\), df\.to_arrow\(\)"),
+        (None, r"not a builtins\.NoneType"),
+        (pa.chunked_array([["a"]]), r"cannot read this pyarrow\.lib\.ChunkedArray as a table"),
+    ],
+)
+def test_what_is_no_table_is_refused(simulator: Simulator, data: Any, complaint: str) -> None:
+    with pytest.raises(ArgumentError, match=complaint):
+        complete(data, settings=settings_for(simulator))
 
 
 def test_all_calls_share_one_engine(simulator: Simulator) -> None:

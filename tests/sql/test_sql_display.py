@@ -39,6 +39,47 @@ def test_text_and_html_come_of_one_evaluation(bridge: Bridge) -> None:
     assert bridge.sent == 1
 
 
+def test_a_failure_is_shown_as_what_it_says(bridge: Bridge) -> None:
+    failing = bridge.con.sql("SELECT prompt('hello', model := 'fake/err-400') AS r")
+    [(kind, said)] = mime_bundle(failing).items()
+    assert kind == "text/plain"
+    assert said.startswith("RequestFailed: ")
+    assert "UDF" not in said
+
+
+def test_so_is_a_connection_that_was_closed() -> None:
+    con = duckdb.connect()
+    relation = con.sql("SELECT 1")
+    con.close()
+    assert mime_bundle(relation)["text/plain"].startswith("ConnectionException: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Query interrupted"),
+        duckdb.InterruptException("INTERRUPT Error: Interrupted!"),
+        duckdb.InvalidInputException(
+            "Invalid Input Error: Python exception occurred while executing the UDF: KeyboardInterrupt: "
+        ),
+        duckdb.Error("Traceback (most recent call last):\n  File 'a.py', line 1, in b\nKeyboardInterrupt: "),
+        KeyboardInterrupt(),
+    ],
+    ids=["DuckDB is busy", "a thread is", "a function is", "the progress bar is", "Python is"],
+)
+def test_a_look_that_was_stopped_ends_the_cell(error: BaseException) -> None:
+    """Shown as text, it would leave a loop of looks, and the cells behind, to go on."""
+
+    class Stopped:
+        def limit(self, rows: int) -> None:
+            raise error
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        mime_bundle(Stopped())
+    [said] = caught.value._render_traceback_()  # type: ignore[attr-defined]
+    assert said.startswith("KeyboardInterrupt: stopped. What was answered until then is kept")
+
+
 @pytest.mark.parametrize(
     ("rows", "known", "below"),
     [

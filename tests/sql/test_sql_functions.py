@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -396,3 +397,11 @@ def test_what_is_asked_is_the_text_itself(family: Bridge, texts: list[str]) -> N
     echoed = f"prompt(x, {ECHO}), prompt_as(json_object('value', x), 'VARCHAR', {ECHO})"
     rows = family.rows(f"SELECT {echoed} FROM (SELECT unnest($1::VARCHAR[]) AS x)", [sayable])
     assert rows == [(text, text) for text in sayable]
+
+
+def test_a_row_is_no_line_in_the_programs_own_log(
+    connect: Callable[..., Bridge], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    connect().rows("SELECT prompt('row ' || i) FROM range(5) AS t(i)")
+    assert [record.getMessage() for record in caplog.records if "HTTP" in record.getMessage()] == []

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from duck_or.errors import DuckOrError
 from support.bridge import Bridge, ask
 
 Parameters = Sequence[object] | Mapping[str, object] | None
@@ -420,6 +421,48 @@ def test_variables_of_the_callers_caller_only_where_duckdb_would_look(
             work()
     assert further is not None
     assert bridge.rows("SELECT current_setting('python_scan_all_frames')") == [(all_frames,)]
+
+
+STREAMED = pa.table({"name": ["x", "y"]})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT {NAME} AS stream FROM items AS x",
+        f"SELECT {NAME} AS a FROM items AS stream",
+        f"WITH stream AS (FROM items) SELECT {NAME} AS a FROM stream",
+        f"SELECT {NAME} AS a FROM known",
+        f"SELECT {NAME} AS a FROM batch",
+    ],
+)
+def test_a_stream_that_is_not_read_is_in_nobodys_way(bridge: Bridge, query: str) -> None:
+    """A variable whose name stands in the query as a column, an alias or a table that the database has."""
+    for statement in (ITEMS, "CREATE TABLE known AS FROM items"):
+        bridge.rows(statement)
+    stream, known, batch = STREAMED.to_reader(), STREAMED.to_reader(), STREAMED.to_batches()[0]
+    expected = 2 if "batch" in query else 4
+    assert bridge.session.estimate(query).to_send == expected
+    bridge.session.sql(query).fetchall()
+    assert bridge.sent == expected
+    assert stream.read_all() == known.read_all() == pa.Table.from_batches([batch])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT {NAME} FROM stream",
+        f"SELECT {NAME} FROM main.stream",
+        f"SELECT {NAME} FROM items WHERE name IN (SELECT name FROM stream)",
+        f"WITH stream AS (FROM stream) SELECT {NAME} FROM stream",
+    ],
+)
+def test_what_a_stream_would_ask_cannot_be_told(bridge: Bridge, query: str) -> None:
+    bridge.rows(ITEMS)
+    stream = STREAMED.to_reader()
+    with pytest.raises(DuckOrError, match="stream may be read only once"):
+        bridge.session.estimate(query)
+    assert stream.read_all() == STREAMED
 
 
 def test_a_stream_is_read_once(bridge: Bridge) -> None:

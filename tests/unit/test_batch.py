@@ -10,7 +10,7 @@ from duck_or.engine.batch import STATEMENT_MEMORY, Batch, Statement, Terms, stop
 from duck_or.engine.ledger import Ledger
 from duck_or.engine.store_thread import NoStore
 from duck_or.errors import Cancelled, RequestFailed, StatementStopped
-from duck_or.outcome import Action, Completion, Failure
+from duck_or.outcome import NOT_ON_CASSETTE, Action, Completion, Failure
 from duck_or.policy.retry import RetryPolicy
 from support.engine_world import request
 
@@ -87,6 +87,15 @@ def test_a_stopped_statement_raises_what_stopped_it(failure: Failure, kind: type
     with pytest.raises(RequestFailed, match=words) as caught:
         statement.check()
     assert type(caught.value) is type(stop_error(failure)) is kind
+
+
+def test_doing_it_again_is_advised_where_it_may_help() -> None:
+    advice = "running the statement again asks only for the rest"
+    assert advice in str(stop_error(Failure("bad_request", "no")))
+    cassette = str(stop_error(Failure(NOT_ON_CASSETTE, "it is not on the cassette")))
+    assert advice not in cassette
+    assert "came back" not in cassette
+    assert "(code not_on_cassette, attempts 0). To keep going past such rows" in cassette
 
 
 def test_a_statement_remembers_within_bounds() -> None:

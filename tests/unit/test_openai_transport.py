@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ import httpx2
 import openai
 import pytest
 
-from duck_or.engine.openai_transport import EXCEPTIONS, Fate, fate_of
+from duck_or.engine.openai_transport import EXCEPTIONS, Fate, fate_of, quieten
 
 
 def _subclasses(kind: type[openai.OpenAIError]) -> Iterator[type[openai.OpenAIError]]:
@@ -64,3 +65,14 @@ def test_a_subclass_yet_to_come_goes_the_way_of_its_parent() -> None:
     request = httpx2.Request("POST", "https://host/v1")
     error = TeapotError("no", response=httpx2.Response(418, request=request), body=None)
     assert isinstance(error, openai.OpenAIError)
+
+
+def test_the_http_library_is_quiet_unless_its_level_is_somebodys_choice() -> None:
+    nobodys, somebodys = logging.Logger("a"), logging.Logger("b", logging.INFO)
+    for logger in (nobodys, somebodys):
+        quieten(logger)
+        quieten(logger)
+    assert [logger.getEffectiveLevel() for logger in (nobodys, somebodys)] == [logging.WARNING, logging.INFO]
+    nobodys.setLevel(logging.INFO)
+    quieten(nobodys)
+    assert nobodys.getEffectiveLevel() == logging.INFO, "it may be chosen later, too"

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+import vl_convert
 
 from duck_or.report import charts
 from duck_or.report.figures import Figures
@@ -47,6 +48,12 @@ def specs_of(html: str) -> dict[str, Any]:
 def values_of(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
     [values] = spec["datasets"].values()
     return list(values)
+
+
+def words_of(spec: Mapping[str, Any]) -> list[str]:
+    """The words in a drawn chart of a phone's width, those that are hidden included."""
+    svg = vl_convert.vegalite_to_svg({**spec, "width": 330})
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
 class Tags(HTMLParser):
@@ -130,3 +137,68 @@ def test_pieces_stand_on_one_another() -> None:
     rows = [sent(0, "a", cost_usd=2.0), sent(0, "b", cost_usd=1.0), sent(1, "b", cost_usd=4.0)]
     pieces = [(each["series"], each["from"], each["to"]) for each in values_of(charts.spend(of(rows)))]
     assert pieces == [("b", 0.0, 1.0), ("a", 1.0, 3.0), ("b", 0.0, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "shape"),
+    [
+        ([0], r"\d\d:\d\d"),
+        ([0, 0.5], r"\d\d:\d\d"),
+        ([0, 3], r"\d\d:\d\d"),
+        ([0, 14], r"\d+ Mar \d\d:\d\d"),
+        ([0, 50], r"\d+ Mar \d\d:\d\d"),
+        ([0, 24 * 5], r"\d+ Mar"),
+    ],
+)
+def test_times_say_the_day_where_there_are_several_and_none_comes_twice(
+    hours: list[float], shape: str
+) -> None:
+    words = words_of(charts.spend(of(sent(hour) for hour in hours)))
+    times = [word for word in words if not word.startswith("$")]
+    assert len(times) > 1
+    assert [word for word in times if not re.fullmatch(shape, word)] == []
+    assert len(set(times)) == len(times)
+
+
+@pytest.mark.parametrize("latency_s", [0.0005, 0.07, 1.0, 900.0])
+def test_a_scale_of_latencies_has_two_numbers_however_narrow_it_is(latency_s: float) -> None:
+    words = words_of(charts.latencies(of([sent(latency_s=latency_s)])))
+    numbers = [float(word) for word in words[: words.index("seconds")]]
+    assert len(numbers) > 1
+    assert min(numbers) <= latency_s * 1.01
+    assert max(numbers) >= latency_s * 0.99
+
+
+def test_a_bars_figure_comes_before_its_name_which_may_be_cut_off() -> None:
+    model = "author/" + "a-model-with-a-long-name-" * 4
+    rows = [sent(model=model, cost_usd=0.048), failed("an_error_code"), hits(3, model)]
+    bars = {
+        name: {each["name"] for each in values_of(PLANS[name].draw(of(rows)))}
+        for name in ("costs", "savings", "errors")
+    }
+    short = model.removeprefix("author/")
+    assert bars == {
+        "costs": {f"$0.048  {short}"},
+        "savings": {f"about $0.14  {short}"},
+        "errors": {"1  an_error_code"},
+    }
+
+
+def test_the_table_stays_one_for_who_is_read_to_however_it_is_laid_out() -> None:
+    """On a phone its rows are grids, which takes the meaning of a table away; the roles give it back."""
+    html = made(of(RICH))
+    tags = Tags(html).tags
+    roles = {
+        "table": "table",
+        "thead": "rowgroup",
+        "tbody": "rowgroup",
+        "tr": "row",
+        "td": "cell",
+        "th": "columnheader",
+    }
+    assert {(tag, given.get("role")) for tag, given in tags if tag in roles} == set(roles.items())
+    heads = [given.get("scope") for tag, given in tags if tag == "th"]
+    rows = sum(tag == "tr" for tag, _ in tags) - 1
+    assert heads == ["col"] * 10
+    assert sum(tag == "td" for tag, _ in tags) == 10 * rows
+    assert not re.search(r"thead \{[^}]*display: none", html)

@@ -48,12 +48,23 @@ def test_each_chart_has_its_sentence() -> None:
         "$21.00 was saved."
     )
     assert sentences.errors(found) == (
-        "1 of 3 sent requests (33 %) have no answer after all attempts, most of them for timeout; 2 rows could not become "
+        "1 of 3 sent requests (33 %) have no answer after all attempts, for timeout; 2 rows could not become "
         "a request, and nothing was sent."
     )
     assert sentences.tokens(found) == (
         "20 of prompts, 25 % of them read from a provider's cache at a lower price, and 8 of answers, 12 % of them reasoning."
     )
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (["timeout", "timeout"], "all of them for timeout."),
+        ([*["rate_limited"] * 4, *["timeout"] * 3, *["moderation"] * 2], "4 of them for rate_limited."),
+    ],
+)
+def test_the_commonest_failure_has_its_count(codes: list[str], said: str) -> None:
+    assert sentences.errors(of([failed(code) for code in codes])).endswith(f"after all attempts, {said}")
 
 
 def test_what_is_not_known_is_said() -> None:

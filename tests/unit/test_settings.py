@@ -249,6 +249,15 @@ def test_a_misspelt_keyword_gets_a_suggestion() -> None:
         load().overridden({"modle": "a/b"})
 
 
+def test_a_misspelt_keyword_is_told_without_the_name_of_a_function() -> None:
+    """It may have been a line of a profile, or a keyword of one of several functions."""
+    words = "settings: there is no setting 'budget'; did you mean budget_usd?"
+    assert refusal(budget=5) == words
+    with pytest.raises(SettingsError) as caught:
+        load().overridden({"budget": 5})
+    assert str(caught.value) == words
+
+
 def test_a_config_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     missing = tmp_path / "missing.toml"
     with pytest.raises(SettingsError, match="does not exist"):
@@ -369,6 +378,21 @@ def test_a_stores_password_never_shows() -> None:
     assert "postgresql://db.example.org/answers" in repr(settings)
     shown = {row.name: row.value for row in explain({"cache_path": SECRET}, {})}
     assert "geheim" not in shown["cache_path"]
+
+
+@pytest.mark.parametrize("setting", RULES)
+def test_a_password_in_the_wrong_place_shows_in_no_message(setting: str) -> None:
+    for value in (SECRET.replace("postgresql", "mysql"), [SECRET], {"address": SECRET}, f"{SECRET}\x07"):
+        with pytest.raises(SettingsError) as caught:
+            Settings.load({setting: value, "attempts": 0}, NO_FILE)
+        assert "geheim" not in message_with_causes(caught.value)
+
+
+def test_an_address_that_cannot_be_taken_apart_is_refused_and_not_shown() -> None:
+    address = "redis://anna:geheim@[::1/0"
+    for message in (refusal(cache_path=address), refusal({"DUCK_OR_CACHE": address})):
+        assert "cache_path must be the path of a file, a redis://" in message
+        assert "geheim" not in message
 
 
 def unpickled_elsewhere(pickled: bytes, expression: str, **environ: str) -> subprocess.CompletedProcess[str]:

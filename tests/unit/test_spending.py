@@ -50,6 +50,13 @@ def test_what_is_dearer_than_the_whole_budget_never_waits() -> None:
     assert refusal(hold((money,), request("b", max_tokens=10**30))[0]).code == "budget_exhausted"
 
 
+@pytest.mark.parametrize(
+    ("max_tokens", "cure"), [(60, "or lower max_tokens,"), (None, "or set max_tokens (in model_kwargs),")]
+)
+def test_a_refusal_says_what_makes_a_request_cheaper(max_tokens: int | None, cure: str) -> None:
+    assert cure in refusal(hold((purse(0.5),), request("a", max_tokens=max_tokens))[0]).message
+
+
 @pytest.mark.parametrize("asked", [request("a", model="no/price"), request("a", model="test/model:free")])
 def test_an_unknown_price_could_be_any(asked: object) -> None:
     found, held = hold((purse(1.0),), asked)  # type: ignore[arg-type]

@@ -7,7 +7,11 @@ def model(dbt, con):
     return con.sql(
         """
         SELECT topic, count(*) AS tickets,
-            llm_reduce(list(message ORDER BY id), 'What do these customers want? One paragraph.') AS digest
+            llm_reduce(
+                list(message ORDER BY id),
+                'What do these customers want? One paragraph.',
+                model_kwargs := {'max_tokens': 2000}
+            ) AS digest
         FROM triage
         GROUP BY topic
         """

@@ -3,4 +3,4 @@
 
 select id, reply
 from {{ ref('replies') }}
-where llm_filter(reply, 'Does this promise a refund or a replacement?')
+where llm_filter(reply, 'Does this promise a refund or a replacement?', model_kwargs := {'max_tokens': 1000})

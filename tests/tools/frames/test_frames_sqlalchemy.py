@@ -59,7 +59,8 @@ def filled(engine: sa.Engine) -> sa.Engine:
 
 def test_the_page(tmp_path: Path) -> None:
     with as_a_user(tmp_path):
-        found = run_page(HOW_TO / PAGES[0], {})
+        run_page(HOW_TO / PAGES[0], {})
+        found = run_page(HOW_TO / PAGES[0], {})  # once more, in the same directory
         assert [row.id for row in found["rows"]] == [1, 2]
         assert {row.mood for row in found["rows"]} <= {"good", "bad"}
         assert found["spent"] > 0
