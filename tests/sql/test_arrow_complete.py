@@ -194,9 +194,8 @@ def test_a_record_batch_stays_one(simulator: Simulator) -> None:
     [
         lambda table: pa.RecordBatchReader.from_batches(table.schema, table.to_batches(1)),
         lambda table: duckdb.from_arrow(table),
-        lambda table: table.to_pandas(),
     ],
-    ids=["reader", "relation", "pandas"],
+    ids=["reader", "relation"],
 )
 def test_what_hands_arrow_data_over_comes_back_as_a_table(
     simulator: Simulator, handed_over: Callable[[pa.Table], Any]
