@@ -1,7 +1,7 @@
 """A real Redis and a real PostgreSQL server: on loopback, on a free port, in a directory that is removed.
 
 `redis_server` and `postgres_server` run one of one's own, to be stopped and killed. `fresh_redis` and `fresh_postgres` empty
-one that the tests of this process share, and skip the test where the server is not installed; where CI is set it must be.
+one that the tests of this process share. Where the server is not installed, all of them skip the test; where CI is set it must be.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ STARTING = 30.0
 """Seconds a server may take until it answers."""
 
 
-class ServerMissing(Exception):
-    """A server is not installed. The message names its package."""
+class ServerMissing(pytest.skip.Exception):
+    """A server is not installed: a test that wants it is skipped. The message names its package."""
 
 
 class Server(NamedTuple):
@@ -92,7 +92,7 @@ def free_port() -> int:
 
 def fresh_redis() -> str:
     """The address of a server without a key."""
-    url = _shared(redis_server)
+    url = _started(redis_server)
     with redis.Redis.from_url(url) as client:
         client.flushall()
     return url
@@ -100,20 +100,11 @@ def fresh_redis() -> str:
 
 def fresh_postgres() -> str:
     """The address of a database without a table of ours."""
-    url = _shared(postgres_server)
+    url = _started(postgres_server)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET client_min_messages = warning")
         connection.execute("DROP SCHEMA IF EXISTS duck_or CASCADE")
     return url
-
-
-def _shared(start: Callable[[], AbstractContextManager[Server]]) -> str:
-    try:
-        return _started(start)
-    except ServerMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
 
 
 @cache
@@ -131,7 +122,10 @@ def _binary(name: str, package: str) -> str:
     versions = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *versions]))
     if found is None:
-        raise ServerMissing(f"there is no {name}: it is in the package {package}")
+        message = f"there is no {name}: it is in the package {package}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        raise ServerMissing(message)
     return found
 
 
